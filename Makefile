@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+
+.PHONY: test long fuzz bench
+
+# What CI runs.
+test:
+	./scripts/test
+
+# What takes longer than CI may: every fuzz target for a minute, and the end-to-end tests at full length
+# (200 kills instead of a few, for one).
+long: fuzz
+	SAMPAN_LONG=1 E2E_TIMEOUT=2h ./scripts/test e2e
+
+fuzz:
+	./scripts/fuzz 60s
+
+# The table of bench/README.md, on an idle machine.
+bench:
+	./scripts/setup --peers
+	go run ./bench

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+// Command sampan turns a Rust package into the thinnest container image that runs. Installed a second time as
+// cargo-sampan it is a cargo subcommand.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sampan/internal/cli"
+	"sampan/internal/sandbox"
+)
+
+func main() {
+	if handled, code := sandbox.Main(os.Args); handled {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-ctx.Done()
+		// The first signal ends the work in order; a second one ends the process at once.
+		stop()
+	}()
+	code := cli.Main(ctx, os.Args, os.Environ())
+	os.Exit(code)
+}

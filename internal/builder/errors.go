@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package builder
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"sampan/internal/cargo"
+	"sampan/internal/plan"
+	"sampan/internal/run"
+)
+
+// CompileError says that something does not compile. What is wrong with it has been said by cargo already.
+type CompileError struct {
+	Package string // what was to be compiled
+	Crate   string // what did not compile, where that is another one; else ""
+	Code    int    // cargo's exit code; -1 when a signal ended it
+	Signal  string // that signal, else ""
+}
+
+func (e *CompileError) Error() string {
+	switch {
+	case e.Signal != "":
+		return fmt.Sprintf("compile %s: cargo was ended by signal: %s", e.Package, e.Signal)
+	case e.Crate != "":
+		return fmt.Sprintf("compile %s: %s does not compile", e.Package, e.Crate)
+	}
+	return fmt.Sprintf("compile %s: cargo ended with exit status %d", e.Package, e.Code)
+}
+
+// LockError says that Cargo.lock does not fit the manifests.
+type LockError struct {
+	Package string
+	Crate   bool // the lock file is the one that a published crate ships
+}
+
+func (e *LockError) Error() string {
+	return fmt.Sprintf("compile %s: Cargo.lock does not fit Cargo.toml, and is not changed by a build", e.Package)
+}
+
+// Hint is how to bring it up to date.
+func (e *LockError) Hint() string {
+	if e.Crate {
+		return "the crate was published with a lock file that does not fit: choose another version of it"
+	}
+	return "bring it up to date with: cargo update --workspace"
+}
+
+// StdError says that the standard library for a triple is not installed.
+type StdError struct {
+	Triple cargo.Triple
+}
+
+func (e *StdError) Error() string {
+	return fmt.Sprintf("compile for %s: its standard library is not installed", e.Triple)
+}
+
+// Hint is how to install it.
+func (e *StdError) Hint() string { return "rustup target add " + string(e.Triple) }
+
+// HostLinkerError says that the linker for proc macros and build scripts, which run on this machine, is missing, or
+// the parts of the C library that it needs.
+type HostLinkerError struct {
+	Package string
+	Linker  string // "cc"
+	Missing string // what the linker did not find; "" when the linker is what is missing
+}
+
+func (e *HostLinkerError) Error() string {
+	if e.Missing != "" {
+		return fmt.Sprintf("compile %s: the host's linker does not find %s", e.Package, e.Missing)
+	}
+	return fmt.Sprintf("compile %s: proc macros and build scripts need the host's linker %s, which is not there", e.Package, e.Linker)
+}
+
+// Hint names the package to install.
+func (e *HostLinkerError) Hint() string {
+	return "install a C compiler: `apt-get install gcc libc6-dev` (Debian, Ubuntu), `dnf install gcc glibc-static` (Fedora), " +
+		"`apk add build-base` (Alpine), `pacman -S base-devel` (Arch), `zypper install gcc glibc-devel-static` (openSUSE), `xcode-select --install` (macOS)"
+}
+
+// MissingExecutableError says that cargo succeeded and named no program of that name.
+type MissingExecutableError struct {
+	Package string
+	Bin     string // "" when there is no program at all
+	Example bool
+}
+
+func (e *MissingExecutableError) Error() string {
+	kind := "bin"
+	if e.Example {
+		kind = "example"
+	}
+	if e.Bin == "" {
+		return fmt.Sprintf("compile %s: cargo made no program of it", e.Package)
+	}
+	return fmt.Sprintf("compile %s: cargo made no program for %s %s", e.Package, kind, e.Bin)
+}
+
+// Hint says what the reason may be.
+func (e *MissingExecutableError) Hint() string {
+	return "see that the target gives a program (crate-type bin), that its required-features are on, and that no word after -- selects something else"
+}
+
+var (
+	noCompile   = regexp.MustCompile("(?m)^error: could not compile `([^`]+)`")
+	noScript    = regexp.MustCompile("(?m)^error: failed to run custom build command for `([^ `]+)")
+	noLinker    = regexp.MustCompile("(?m)^error: linker `([^`]+)` not found")
+	noStart     = regexp.MustCompile(`cannot find (S?crt[1in]\.o|-lc|-lgcc_s|-lutil|-lm)\b`)
+	noStd       = regexp.MustCompile("the `([^`]+)` target may not be (?:installed|supported|available)|can't find crate for `(?:std|core)`")
+	noToolchain = regexp.MustCompile(`(?m)^error: (toolchain '([^'\s]+)' is not (?:installed|installable).*)$`)
+)
+
+// diagnose finds in cargo's words what a user can do something about.
+func diagnose(c plan.Compile, exit *run.ExitError, said string) error {
+	if m := noToolchain.FindStringSubmatch(said); m != nil {
+		return &cargo.ToolchainError{Name: m[2], Text: m[1]}
+	}
+	if cargo.IsLockError(said) {
+		return &LockError{Package: c.Package, Crate: c.Crate}
+	}
+	if m := noLinker.FindStringSubmatch(said); m != nil {
+		return &HostLinkerError{Package: c.Package, Linker: m[1]}
+	}
+	if m := noStart.FindStringSubmatch(said); m != nil {
+		return &HostLinkerError{Package: c.Package, Missing: m[1]}
+	}
+	if m := noStd.FindStringSubmatch(said); m != nil && (m[1] == "" || m[1] == string(c.Triple)) {
+		return &StdError{Triple: c.Triple}
+	}
+	e := &CompileError{Package: c.Package, Code: exit.Code, Signal: exit.Signal}
+	for _, pattern := range []*regexp.Regexp{noCompile, noScript} {
+		if m := pattern.FindStringSubmatch(said); m != nil && m[1] != c.Package {
+			e.Crate = strings.TrimSpace(m[1])
+			break
+		}
+	}
+	return e
+}

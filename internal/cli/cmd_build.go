@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sampan/internal/builder"
+	"sampan/internal/cargo"
+	"sampan/internal/check"
+	"sampan/internal/image"
+	"sampan/internal/native"
+	"sampan/internal/output"
+	"sampan/internal/pipeline"
+	"sampan/internal/run"
+	"sampan/internal/ui"
+)
+
+func buildCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build [PATH | crate:NAME[@VERSION]] [flags] [-- CARGO-ARGS]",
+		Short: "Compile a package and make images of its bins",
+		Example: "  sampan build                                  the package here, as an OCI layout under target/sampan\n" +
+			"  sampan build -o docker-archive:app.tar        an archive for docker, podman and containerd\n" +
+			"  sampan build --workspace                      every bin of the workspace, one image each\n" +
+			"  sampan build crate:hyperfine                  a published crate, with the lock file it ships\n" +
+			"  sampan build --binary ./app                   a program that is built already",
+	}
+	held := bind(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		path, rest, err := parts(cmd, args)
+		if err != nil {
+			return err
+		}
+		return a.build(cmd.Context(), flags(cmd, held), path, rest)
+	}
+	return cmd
+}
+
+// parts takes the words of a command line apart: one path at most, and what stands after --.
+func parts(cmd *cobra.Command, args []string) (path string, rest []string, err error) {
+	if n := cmd.ArgsLenAtDash(); n >= 0 {
+		args, rest = args[:n], args[n:]
+	}
+	switch len(args) {
+	case 0:
+		return "", rest, nil
+	case 1:
+		return args[0], rest, nil
+	}
+	return "", nil, &usageError{err: fmt.Errorf("one path at most, not %d: %s", len(args), strings.Join(args, " ")),
+		hint: "choose packages with -p; words for cargo stand after --"}
+}
+
+// build is the whole of `sampan build`.
+func (a *app) build(ctx context.Context, set level, path string, rest []string) error {
+	s, err := a.prepare(ctx, set, path, rest)
+	if err != nil {
+		return err
+	}
+	defer a.progress.Close()
+	if err := s.install(ctx); err != nil {
+		return err
+	}
+	t, err := s.tools(ctx)
+	if err != nil {
+		return err
+	}
+	for _, spec := range s.plan.Outputs {
+		out, err := output.Parse(spec)
+		if err != nil {
+			return err
+		}
+		t.Outputs = append(t.Outputs, out)
+	}
+	r, err := pipeline.Run(ctx, s.plan, t)
+	if err != nil {
+		a.fail(err)
+		return err
+	}
+	a.progress.Close()
+	return s.answer(r)
+}
+
+// tools makes the impure ends for this machine.
+func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
+	t := pipeline.Tools{
+		Store:   &image.Store{Dir: filepath.Join(s.cacheDir(), "layers"), Now: s.now},
+		Scratch: s.scratch(),
+		Workers: runtime.GOMAXPROCS(0),
+		Now:     s.now,
+		Folder:  s.folder,
+		Event:   s.event,
+	}
+	if len(s.plan.Compiles) == 0 {
+		t.DebugDir = filepath.Join(filepath.Dir(s.defaultOutput()), "debug")
+		return t, nil
+	}
+	t.DebugDir = filepath.Join(s.targetDir(), "sampan", "debug")
+	t.Builder = &builder.Cargo{
+		Runner: s.runner, Workspace: s.ws, Env: s.app.env, Dir: s.dir, CacheDir: s.cacheDir(), Self: s.self, TargetDir: s.w.targetDir,
+		Stderr: s.progress.Writer(), Color: s.streams.Color, Terminal: s.streams.ErrTTY && !s.w.quiet,
+		Progress: func(p builder.Progress) {
+			s.progress.Handle(ui.Event{Kind: "compile", Crate: strings.Join(p.Crates, ", "), Done: int64(p.Done), Total: int64(p.Total)})
+		},
+	}
+	return t, nil
+}
+
+// scratch is where layers are made when there is no cache: under the target directory, else where temporary files go.
+func (s *session) scratch() string {
+	if s.ws != nil {
+		return filepath.Join(s.targetDir(), "sampan", ".layers")
+	}
+	return ""
+}
+
+// folder is where a package's sources of files are looked for.
+func (s *session) folder(pkg string) string {
+	for _, c := range s.choices {
+		if c.Package.Name == pkg {
+			return filepath.Dir(c.Package.Manifest)
+		}
+	}
+	return s.dir
+}
+
+func (s *session) event(e pipeline.Event) {
+	s.progress.Handle(ui.Event{Kind: e.Kind, Image: e.Image, Crate: e.Crate, Done: e.Done, Total: e.Total, Text: e.Text})
+}
+
+// install brings the std of each triple that still lacks it, and says what the choice of a triple means.
+func (s *session) install(ctx context.Context) error {
+	if s.ws != nil && !s.ws.Lock.Exists && !s.crate {
+		s.progress.Handle(ui.Event{Kind: "note", Text: "there is no Cargo.lock: cargo makes one; commit it for equal images tomorrow"})
+	}
+	for _, c := range s.triples {
+		if c.Notice != "" {
+			s.progress.Handle(ui.Event{Kind: "note", Text: c.Notice})
+		}
+		if !c.Install {
+			continue
+		}
+		s.progress.Handle(ui.Event{Kind: "note", Text: fmt.Sprintf("installing Rust's std for %s: rustup target add %s", c.Triple, c.Triple)})
+		if err := cargo.AddTarget(ctx, s.runner, s.ws, c.Triple); err != nil {
+			fallback, ok := native.Fallback(s.ws, c)
+			if !ok || ctx.Err() != nil {
+				return err
+			}
+			s.progress.Handle(ui.Event{Kind: "warning", Text: err.Error()})
+			s.replace(c.Triple, fallback)
+			s.progress.Handle(ui.Event{Kind: "note", Text: fallback.Notice})
+		}
+	}
+	return nil
+}
+
+// replace plans another triple in place of one that cannot be had.
+func (s *session) replace(was cargo.Triple, c native.Choice) {
+	for i := range s.plan.Compiles {
+		if s.plan.Compiles[i].Triple == was {
+			s.plan.Compiles[i].Triple = c.Triple
+			s.plan.Compiles[i].Flags = native.Flags(c.Triple)
+		}
+	}
+}
+
+// terminal sets the progress up as the words want it.
+func (a *app) terminal(w wishes) {
+	mode := ui.Mode(w.progress)
+	switch {
+	case w.quiet:
+		mode = "quiet"
+	case mode == "":
+		mode = "auto"
+	}
+	a.progress = ui.NewProgress(a.streams, mode, a.now)
+	if w.verbose {
+		a.runner.Echo = func(c run.Cmd) {
+			a.progress.Handle(ui.Event{Kind: "command", Text: run.Quote(c)})
+		}
+	}
+}
+
+// fail lets a quiet terminal show what it held back when that explains the failure.
+func (a *app) fail(err error) {
+	var compile *builder.CompileError
+	if f, ok := a.progress.(interface{ Fail() }); ok && errors.As(err, &compile) {
+		f.Fail()
+	}
+	a.progress.Close()
+}
+
+// report is the document of --json.
+type report struct {
+	Images   []pipeline.Summary `json:"images"`
+	Receipts []output.Receipt   `json:"receipts"`
+	Findings []check.Finding    `json:"findings"`
+	Seconds  seconds            `json:"seconds"`
+}
+
+type seconds struct {
+	Compile float64 `json:"compile"`
+	Image   float64 `json:"image"`
+	Total   float64 `json:"total"`
+}
+
+// answer prints the result: references or the document on stdout, a line for a person on stderr.
+func (s *session) answer(r *pipeline.Result) error {
+	total := s.now().Sub(s.began)
+	if s.w.json {
+		return writeJSON(s.streams.Out, report{Images: r.Images, Receipts: orEmpty(r.Receipts), Findings: orEmpty(r.Findings),
+			Seconds: seconds{r.Compile.Seconds(), r.Rest.Seconds(), total.Seconds()}})
+	}
+	if !s.w.quiet {
+		for i, im := range r.Images {
+			size := im.Size
+			line := fmt.Sprintf("%s: %s, %s over the program", im.Name, ui.Bytes(size), ui.Bytes(size-im.Program))
+			if i == len(r.Images)-1 {
+				line += fmt.Sprintf(", %s", ui.Duration(total))
+				if r.Compile > 0 {
+					line += fmt.Sprintf(" (cargo %s)", ui.Duration(r.Compile.Round(time.Millisecond)))
+				}
+			}
+			s.streams.Note(line)
+		}
+	}
+	for _, rec := range r.Receipts {
+		if _, err := fmt.Fprintln(s.streams.Out, rec.Reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"sampan/internal/check"
+	"sampan/internal/output"
+	"sampan/internal/plan"
+)
+
+// Exit codes of the tool. `sampan run` gives the program's own.
+const (
+	exitDone        = 0
+	exitFailed      = 1   // something that should have worked did not
+	exitMisused     = 2   // a word, a setting or a choice that cannot be
+	exitChecked     = 3   // a check found the program unfit
+	exitInterrupted = 130 // Ctrl-C, or a signal that ends
+)
+
+// usageError is a command line that cannot be understood.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// Hint says where the right words are.
+func (e *usageError) Hint() string { return e.hint }
+
+// exitCode is the one table from errors to codes.
+func exitCode(ctx context.Context, err error) int {
+	var (
+		usage   *usageError
+		setting *plan.SettingError
+		choice  *plan.ChoiceError
+		spec    *output.SpecError
+		found   *check.Error
+		program *programExit
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &program):
+		return program.code
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec):
+		return exitMisused
+	case errors.As(err, &found):
+		return exitChecked
+	}
+	return exitFailed
+}
+
+// programExit carries the exit code of a program that `sampan run` ran.
+type programExit struct{ code int }
+
+func (e *programExit) Error() string { return "the program ended" }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sampan/internal/sandbox"
+)
+
+var update = flag.Bool("update", false, "renew the golden text of scripts")
+
+// TestMain registers the tool, and a cargo, a rustc and a rustup that only look like it, as commands of the scripts.
+func TestMain(m *testing.M) {
+	if handled, code := sandbox.Main(os.Args); handled {
+		os.Exit(code)
+	}
+	if strings.HasSuffix(filepath.Dir(os.Args[0]), "-musl") {
+		os.Exit(Main(context.Background(), os.Args, os.Environ()))
+	}
+	testscript.Main(m, map[string]func(){
+		"sampan":       sampanCommand,
+		"cargo-sampan": sampanCommand,
+		"cargo":        fakeCargo,
+		"rustc":        fakeRustc,
+		"rustup":       fakeRustup,
+		"elf":          elfCommand,
+	})
+}
+
+func sampanCommand() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(Main(ctx, os.Args, os.Environ()))
+}
+
+// TestScripts runs testdata/script: <verb>_<thing>.txtar, the tool against a fake cargo. The first word is the verb.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           filepath.Join("testdata", "script"),
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("SAMPAN_CACHE_DIR", filepath.Join(e.WorkDir, "cache"))
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
+			e.Setenv("FAKE", filepath.Join(e.WorkDir, "fake"))
+			e.Setenv("FAKE_STD", "x86_64-unknown-linux-musl x86_64-unknown-linux-gnu")
+			e.Setenv("RUSTUP_HOME", filepath.Join(e.WorkDir, "rustup"))
+			e.Setenv("CARGO_HOME", filepath.Join(e.WorkDir, "cargo"))
+			e.Setenv("CI", "")
+			e.Setenv("CARGO", "")
+			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":   codeCommand,
+			"layout": layoutCommand,
+			"calls":  callsCommand,
+		},
+	})
+}

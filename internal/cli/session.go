@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"sampan/internal/cargo"
+	"sampan/internal/native"
+	"sampan/internal/pipeline"
+	"sampan/internal/plan"
+)
+
+// session is one call on its way from words to a Plan.
+type session struct {
+	*app
+	flags, env, user level
+	w                wishes
+	ws               *cargo.Workspace
+	choices          []plan.Choice
+	settled          []level // one for each image, in the order of choices
+	plan             *plan.Plan
+	triples          map[cargo.Triple]native.Choice
+	crate            bool
+}
+
+// prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
+func (a *app) prepare(ctx context.Context, set level, path string, rest []string) (*session, error) {
+	s := &session{app: a, flags: set, triples: map[cargo.Triple]native.Choice{}}
+	var err error
+	if s.env, err = fromEnvironment(a.env); err != nil {
+		return s, err
+	}
+	if s.user, err = a.userLevel(); err != nil {
+		return s, err
+	}
+	s.w = settle(s.flags, s.env).calls()
+	s.w.cargo.Args = rest
+	a.terminal(s.w)
+	created, err := epoch(a.env)
+	if err != nil {
+		return s, err
+	}
+	o := plan.Options{Created: created, Outputs: s.w.outputs, Cargo: s.w.cargo, Flags: native.Flags}
+	if len(s.w.binaries) > 0 {
+		err = s.binaries(path, &o)
+	} else {
+		err = s.packages(ctx, path, &o)
+	}
+	if err != nil {
+		return s, s.decorate(err)
+	}
+	if s.plan, err = plan.New(s.ws, o); err != nil {
+		return s, s.decorate(err)
+	}
+	if len(s.plan.Outputs) == 0 {
+		s.plan.Outputs = []string{"oci:" + s.defaultOutput()}
+	}
+	return s, nil
+}
+
+// binaries prepares for programs that are built already.
+func (s *session) binaries(path string, o *plan.Options) error {
+	if path != "" {
+		return &usageError{err: errors.New("--binary and a path to a package exclude each other"), hint: "drop one of them"}
+	}
+	if o.Cargo.Args != nil {
+		return &usageError{err: errors.New("with --binary there is no cargo to pass words after -- to"), hint: "drop them"}
+	}
+	for i, b := range s.w.binaries {
+		pf, err := pipeline.PlatformOf(b)
+		if err != nil {
+			return err
+		}
+		if i < len(s.w.triples) {
+			t, err := cargo.ParseTriple(s.w.triples[i])
+			if err != nil {
+				return err
+			}
+			pf, _ = t.Platform()
+		}
+		o.Binaries = append(o.Binaries, plan.Binary{Path: b, Platform: pf})
+	}
+	all := settle(s.flags, s.env, s.user)
+	s.settled = []level{all}
+	o.Settings = all.settings()
+	return nil
+}
+
+// packages prepares for a compile: finds the workspace, the packages in it, their settings and their triples.
+func (s *session) packages(ctx context.Context, path string, o *plan.Options) error {
+	if err := s.load(ctx, path); err != nil {
+		return err
+	}
+	o.Crate = s.crate
+	if err := s.lock(); err != nil {
+		return err
+	}
+	common, err := workspaceLevel(s.ws)
+	if err != nil {
+		return err
+	}
+	sel := s.w.selection
+	if d := settle(common, s.user)["package"].list; len(d) == 1 {
+		sel.Default = d[0]
+	}
+	chosen, err := plan.Select(s.ws, sel)
+	if err != nil {
+		return err
+	}
+	above := []level{s.flags, s.env}
+	if s.w.selection.Workspace {
+		above = append(above, level{"bins": value{on: true, origin: func() string { return "--workspace" }}})
+	}
+	for _, p := range chosen {
+		c, settled, err := choice(s.ws, p, above, []level{common, s.user})
+		if err != nil {
+			return err
+		}
+		if s.w.release {
+			for i := range c.Images {
+				c.Images[i].Profile = "release"
+			}
+		}
+		if c.Triples, err = s.targets(settled[0]["target"].list); err != nil {
+			return err
+		}
+		s.choices, s.settled = append(s.choices, c), append(s.settled, settled...)
+	}
+	o.Chosen = s.choices
+	o.VCS, err = s.vcs(ctx)
+	return err
+}
+
+// load asks cargo what is there.
+func (s *session) load(ctx context.Context, path string) (err error) {
+	lo := cargo.LoadOptions{Dir: s.dir, Manifest: s.w.manifest, Cargo: s.cargoCommand(), Env: s.app.env, CacheDir: s.cacheDir(),
+		Config: s.w.cargo.Config, Unstable: s.w.cargo.Unstable, TargetDir: s.w.targetDir,
+		Offline: s.w.cargo.Offline || s.w.cargo.Frozen}
+	if name, ok := strings.CutPrefix(path, "crate:"); ok {
+		s.crate = true
+		s.ws, err = cargo.FetchCrate(ctx, s.runner, lo, name)
+		return err
+	}
+	if path != "" {
+		fi, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &usageError{err: fmt.Errorf("there is no %s", path), hint: "name a folder with a Cargo.toml in it, or crate:NAME"}
+		case err != nil:
+			return err
+		case !fi.IsDir() && filepath.Base(path) == "Cargo.toml":
+			lo.Manifest = path
+		case !fi.IsDir():
+			return &usageError{err: fmt.Errorf("%s is a file", path), hint: "for a program that is built already: --binary " + path}
+		default:
+			lo.Dir = path
+			if lo.Dir, err = filepath.Abs(path); err != nil {
+				return err
+			}
+		}
+	}
+	s.ws, err = cargo.Load(ctx, s.runner, lo)
+	return err
+}
+
+// lock keeps to the lock file. Where there is none, cargo makes one, unless that must not be.
+func (s *session) lock() error {
+	if s.ws.Lock.Exists || s.crate {
+		return nil
+	}
+	why := ""
+	switch ci := lookup(s.app.env, "CI"); {
+	case s.w.cargo.Locked:
+		why = "--locked was given"
+	case s.w.cargo.Frozen:
+		why = "--frozen was given"
+	case ci != "" && ci != "false" && ci != "0":
+		why = "CI is set"
+	}
+	if why != "" {
+		return &lockError{path: shown(s.ws, s.ws.Lock.Path), why: why}
+	}
+	return nil
+}
+
+// lockError is a lock file that is missing where it must not be.
+type lockError struct{ path, why string }
+
+func (e *lockError) Error() string { return fmt.Sprintf("there is no %s, and %s", e.path, e.why) }
+
+// Hint says how to get one.
+func (e *lockError) Hint() string { return "make it and commit it: cargo generate-lockfile" }
+
+// targets settles the triples of a package and remembers what each still needs.
+func (s *session) targets(wanted []string) ([]cargo.Triple, error) {
+	choices, err := native.Choose(s.ws, wanted, !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen)
+	if err != nil {
+		return nil, err
+	}
+	var out []cargo.Triple
+	for _, c := range choices {
+		s.triples[c.Triple] = c
+		out = append(out, c.Triple)
+	}
+	return out, nil
+}
+
+// defaultOutput is where images go that nobody sent anywhere: under cargo's target directory, since nothing may be
+// written beside the user's sources. A program from elsewhere has a target directory only when it lies in one.
+func (s *session) defaultOutput() string {
+	if s.ws != nil {
+		return filepath.Join(s.targetDir(), "sampan", "{name}")
+	}
+	if dir := targetDirOf(s.w.binaries[0]); dir != "" {
+		return filepath.Join(dir, "sampan", "{name}")
+	}
+	return filepath.Join(s.cacheDir(), "images", "{name}")
+}
+
+func (s *session) targetDir() string {
+	return s.ws.TargetDir
+}
+
+// targetDirOf finds the cargo target directory that a program lies in, by cargo's own mark.
+func targetDirOf(program string) string {
+	dir, err := filepath.Abs(program)
+	if err != nil {
+		return ""
+	}
+	for up := filepath.Dir(dir); ; up = filepath.Dir(up) {
+		if _, err := os.Stat(filepath.Join(up, ".rustc_info.json")); err == nil {
+			return up
+		}
+		if up == filepath.Dir(up) {
+			return ""
+		}
+	}
+}
+
+// decorate tells an error of a setting where the setting stands.
+func (s *session) decorate(err error) error {
+	var e *plan.SettingError
+	if !errors.As(err, &e) || e.Origin != "" {
+		return err
+	}
+	for _, l := range s.settled {
+		for _, o := range options {
+			if v := l[o.flag]; (o.metadataKey() == e.Key || o.flag == e.Key) && v.from() != "default" {
+				e.Origin = v.from()
+				return err
+			}
+		}
+	}
+	return err
+}
+
+// userLevel reads the user's own settings, which hold for all packages.
+func (a *app) userLevel() (level, error) {
+	path := a.configFile()
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var table map[string]any
+	if err := toml.Unmarshal(data, &table); err != nil {
+		return nil, &plan.SettingError{Key: "config", Origin: path, Reason: err.Error(), Advice: "it is TOML: key = value"}
+	}
+	return fromTable(table, source{file: path, show: path}, anywhere)
+}
+
+// maxEpoch is the last second of the year 9999, the last that RFC 3339 can write.
+const maxEpoch = 253402300799
+
+// epoch is the time that images say they were created at: SOURCE_DATE_EPOCH in seconds, else 0.
+func epoch(env []string) (time.Time, error) {
+	word := lookup(env, "SOURCE_DATE_EPOCH")
+	if word == "" {
+		return time.Unix(0, 0).UTC(), nil
+	}
+	n, err := strconv.ParseInt(word, 10, 64)
+	if err != nil || n < 0 || n > maxEpoch {
+		return time.Time{}, &usageError{err: fmt.Errorf("SOURCE_DATE_EPOCH=%q is not a number of seconds since 1970", word),
+			hint: "SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"}
+	}
+	return time.Unix(n, 0).UTC(), nil
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sampan/internal/cargo"
+	"sampan/internal/plan"
+)
+
+// level is one place that options may be set in, with the values it sets, by flag name.
+type level map[string]value
+
+// wishes are the options that belong to the call and to no image.
+type wishes struct {
+	selection plan.Selection
+	cargo     plan.Words
+	binaries  []string
+	triples   []string
+	outputs   []string
+	manifest  string
+	targetDir string
+	release   bool
+	noInstall bool
+	quiet     bool
+	verbose   bool
+	json      bool
+	progress  string
+}
+
+// settle lays levels over each other, most specific first, over the defaults, and gives one value for every option.
+func settle(levels ...level) level {
+	out := level{}
+	for _, o := range options {
+		v := value{origin: func() string { return "default" }}
+		if o.def != "" {
+			// The defaults are ours and always readable: a test reads them all.
+			_ = v.add(o.kind, o.def)
+		}
+		for _, l := range slices.Backward(levels) {
+			if set, ok := l[o.flag]; ok {
+				v = set.inherit(o.kind, v)
+			}
+		}
+		out[o.flag] = v
+	}
+	return out
+}
+
+// calls gives the wishes of settled values.
+func (l level) calls() wishes {
+	var w wishes
+	for _, o := range options {
+		if o.call != nil {
+			o.call(&w, l[o.flag])
+		}
+	}
+	return w
+}
+
+// settings gives one image's settings of settled values.
+func (l level) settings() plan.Settings {
+	var s plan.Settings
+	for _, o := range options {
+		if o.image != nil {
+			o.image(&s, l[o.flag])
+		}
+	}
+	return s
+}
+
+// fromEnvironment reads the SAMPAN_… variables. An empty one is not set.
+func fromEnvironment(env []string) (level, error) {
+	out := level{}
+	for _, o := range options {
+		name := o.variable()
+		word := lookup(env, name)
+		if name == "" || word == "" {
+			continue
+		}
+		v := value{origin: func() string { return name }}
+		items := []string{word}
+		if o.kind == list || o.kind == rows {
+			items = strings.Split(word, ",")
+		}
+		for _, item := range items {
+			if err := v.add(o.kind, strings.TrimSpace(item)); err != nil {
+				return nil, &plan.SettingError{Key: o.flag, Origin: name, Reason: err.Error(), Advice: o.doc}
+			}
+		}
+		out[o.flag] = v
+	}
+	return out, nil
+}
+
+// source is a file that holds settings, and where in it.
+type source struct {
+	file string   // absolute path
+	path []string // keys down to the table
+	show string   // the file as the user knows it
+}
+
+// at says where a key of the source stands, "Cargo.toml:12".
+func (s source) at(key string) string {
+	if line := cargo.KeyLine(s.file, append(slices.Clone(s.path), key)); line > 0 {
+		return s.show + ":" + strconv.Itoa(line)
+	}
+	return s.show
+}
+
+// fromTable reads the options of a table. An unknown key is an error that names the nearest known one.
+func fromTable(table map[string]any, src source, allowed func(*option) bool) (level, error) {
+	out := level{}
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		i := slices.IndexFunc(options, func(o *option) bool { return o.metadataKey() == key })
+		if i < 0 {
+			return nil, &plan.SettingError{Key: key, Origin: src.at(key), Reason: "unknown setting", Advice: plan.Nearest(key, keysOf(allowed))}
+		}
+		o := options[i]
+		if !allowed(o) {
+			return nil, &plan.SettingError{Key: key, Origin: src.at(key), Reason: "cannot be set here",
+				Advice: "it belongs to the whole package: [package.metadata.sampan]"}
+		}
+		v, err := decode(o.kind, table[key])
+		if err != nil {
+			advice := o.example
+			if advice == "" {
+				advice = o.doc
+			}
+			return nil, &plan.SettingError{Key: key, Origin: src.at(key), Reason: err.Error(), Advice: advice}
+		}
+		v.origin = func() string { return src.at(key) }
+		out[o.flag] = v
+	}
+	return out, nil
+}
+
+func keysOf(allowed func(*option) bool) []string {
+	var out []string
+	for _, o := range options {
+		if o.metadataKey() != "" && allowed(o) {
+			out = append(out, o.metadataKey())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func anywhere(*option) bool { return true }
+
+// inImage tells whether an option may stand in an [[…image]] table: not those that shape the compile.
+func inImage(o *option) bool {
+	return o.image != nil && o.flag != "features" && o.flag != "profile"
+}
+
+// tableOf takes the sampan table out of a metadata document.
+func tableOf(metadata json.RawMessage) (map[string]any, error) {
+	if !bytes.Contains(metadata, []byte(`"sampan"`)) {
+		return nil, nil
+	}
+	var doc struct {
+		Sampan map[string]any `json:"sampan"`
+	}
+	d := json.NewDecoder(bytes.NewReader(metadata))
+	d.UseNumber()
+	if err := d.Decode(&doc); err != nil {
+		return nil, fmt.Errorf("metadata.sampan wants a table")
+	}
+	return doc.Sampan, nil
+}
+
+// packageLevels reads a package's table: what it sets for all its images, and each [[…image]] table.
+func packageLevels(ws *cargo.Workspace, p *cargo.Package) (all level, images []level, err error) {
+	src := source{file: p.Manifest, path: []string{"package", "metadata", "sampan"}, show: shown(ws, p.Manifest)}
+	table, err := tableOf(p.Metadata)
+	if err != nil {
+		return nil, nil, &plan.SettingError{Key: "metadata", Origin: src.show, Reason: err.Error(), Advice: "[package.metadata.sampan]"}
+	}
+	list, has := table["image"]
+	delete(table, "image")
+	if all, err = fromTable(table, src, anywhere); err != nil || !has {
+		return all, nil, err
+	}
+	items, ok := list.([]any)
+	if !ok {
+		return nil, nil, &plan.SettingError{Key: "image", Origin: src.at("image"), Reason: "wants an array of tables", Advice: "[[package.metadata.sampan.image]]"}
+	}
+	for i, item := range items {
+		sub := source{file: src.file, show: src.show, path: append(slices.Clone(src.path), "image", strconv.Itoa(i))}
+		t, ok := item.(map[string]any)
+		if !ok {
+			return nil, nil, &plan.SettingError{Key: "image", Origin: src.at("image"), Reason: "wants an array of tables", Advice: "[[package.metadata.sampan.image]]"}
+		}
+		l, err := fromTable(t, sub, inImage)
+		if err != nil {
+			return nil, nil, err
+		}
+		images = append(images, l)
+	}
+	return all, images, nil
+}
+
+func workspaceLevel(ws *cargo.Workspace) (level, error) {
+	manifest := filepath.Join(ws.Root, "Cargo.toml")
+	src := source{file: manifest, path: []string{"workspace", "metadata", "sampan"}, show: shown(ws, manifest)}
+	table, err := tableOf(ws.Metadata)
+	if err != nil {
+		return nil, &plan.SettingError{Key: "metadata", Origin: src.show, Reason: err.Error(), Advice: "[workspace.metadata.sampan]"}
+	}
+	return fromTable(table, src, anywhere)
+}
+
+// shown is a manifest as messages name it: relative to the workspace.
+func shown(ws *cargo.Workspace, path string) string {
+	if rel, err := filepath.Rel(ws.Root, path); err == nil {
+		return filepath.ToSlash(rel)
+	}
+	return path
+}
+
+// choice settles the images of one package.
+func choice(ws *cargo.Workspace, p *cargo.Package, above []level, below []level) (plan.Choice, []level, error) {
+	c := plan.Choice{Package: p}
+	all, images, err := packageLevels(ws, p)
+	if err != nil {
+		return c, nil, err
+	}
+	stack := func(image level) level {
+		levels := slices.Clone(above)
+		if image != nil {
+			levels = append(levels, image)
+		}
+		return settle(append(append(levels, all), below...)...)
+	}
+	plain := stack(nil)
+	asked := namedBins(above)
+	var settled []level
+	for _, im := range images {
+		s := stack(im)
+		set := s.settings()
+		set.Bins = im["bin"].list
+		if len(set.Bins) == 0 {
+			if name := set.Name; hasBin(p, name) {
+				set.Bins = []string{name}
+			}
+		}
+		if len(asked) > 0 && !slices.ContainsFunc(asked, func(b string) bool { return slices.Contains(set.Bins, b) }) {
+			continue
+		}
+		set.Together, set.AllBins, set.Examples = true, false, nil
+		c.Images, settled = append(c.Images, set), append(settled, s)
+		asked = slices.DeleteFunc(asked, func(b string) bool { return slices.Contains(set.Bins, b) })
+	}
+	if len(c.Images) == 0 || len(asked) > 0 || len(plain["example"].list) > 0 {
+		set := plain.settings()
+		if len(images) > 0 {
+			set.Bins = asked
+		}
+		set.Bins = mine(p, set.Bins, above)
+		set.Examples = theirs(p, set.Examples)
+		c.Images, settled = append(c.Images, set), append(settled, plain)
+	}
+	return c, settled, nil
+}
+
+// namedBins are the bins that the command line names.
+func namedBins(above []level) []string {
+	for _, l := range above {
+		if v, ok := l["bin"]; ok {
+			return slices.Clone(v.list)
+		}
+	}
+	return nil
+}
+
+// mine leaves of the command line's bins those that a package has: the others belong to its neighbours. Bins that the
+// package's own settings name stay, so that a wrong one is found out.
+func mine(p *cargo.Package, bins []string, above []level) []string {
+	if len(namedBins(above)) == 0 {
+		return bins
+	}
+	return slices.DeleteFunc(slices.Clone(bins), func(b string) bool { return !hasBin(p, b) })
+}
+
+func theirs(p *cargo.Package, examples []string) []string {
+	return slices.DeleteFunc(slices.Clone(examples), func(e string) bool {
+		return !slices.ContainsFunc(p.Bins, func(b cargo.Bin) bool { return b.Example && b.Name == e })
+	})
+}
+
+func hasBin(p *cargo.Package, name string) bool {
+	return slices.ContainsFunc(p.Bins, func(b cargo.Bin) bool { return !b.Example && b.Name == name })
+}
+
+// lookup reads a variable of an environment; the last one wins, as in a process.
+func lookup(env []string, name string) string {
+	if name == "" {
+		return ""
+	}
+	for _, e := range slices.Backward(env) {
+		if k, v, ok := strings.Cut(e, "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package image
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// Spec is all that an image is made of.
+type Spec struct {
+	Config      v1.Config
+	Platform    v1.Platform // OS and Architecture must be set
+	Created     time.Time   // of the image and each history entry; the zero time is the Unix epoch
+	Layers      []*Layer    // the lowest first
+	History     []string    // "created by", one for each layer
+	Annotations map[string]string
+	Author      string
+}
+
+// New makes the OCI image of a spec: image-spec, config.md and manifest.md. Equal specs give equal bytes. Everything is
+// computed here; the methods of the image only give it back. Configs and manifests they return are the caller's own.
+func New(s Spec) (v1.Image, error) {
+	if s.Platform.OS == "" || s.Platform.Architecture == "" {
+		return nil, fmt.Errorf("make image: its platform %q is not whole", s.Platform.String())
+	}
+	if len(s.History) != len(s.Layers) {
+		return nil, fmt.Errorf("make image: %d history entries for %d layers", len(s.History), len(s.Layers))
+	}
+	config, err := json.Marshal(s.configFile())
+	if err != nil {
+		return nil, fmt.Errorf("make image: encode config: %w", err)
+	}
+	m := &v1.Manifest{
+		SchemaVersion: 2,
+		MediaType:     types.OCIManifestSchema1,
+		Config:        v1.Descriptor{MediaType: types.OCIConfigJSON, Size: int64(len(config)), Digest: hashOf(config)},
+		Layers:        make([]v1.Descriptor, 0, len(s.Layers)),
+		Annotations:   maps.Clone(s.Annotations),
+	}
+	for _, l := range s.Layers {
+		m.Layers = append(m.Layers, v1.Descriptor{MediaType: l.mediaType, Size: l.size, Digest: l.digest})
+	}
+	manifest, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("make image: encode manifest: %w", err)
+	}
+	i := &image{config: config, configName: m.Config.Digest, manifest: manifest, digest: hashOf(manifest)}
+	for _, l := range s.Layers {
+		i.layers = append(i.layers, l)
+	}
+	// Read back, so that what the methods give is what others will read.
+	if i.file, err = v1.ParseConfigFile(bytes.NewReader(config)); err != nil {
+		return nil, fmt.Errorf("make image: read config: %w", err)
+	}
+	if i.parsed, err = v1.ParseManifest(bytes.NewReader(manifest)); err != nil {
+		return nil, fmt.Errorf("make image: read manifest: %w", err)
+	}
+	return i, nil
+}
+
+func (s *Spec) configFile() *v1.ConfigFile {
+	created := v1.Time{Time: time.Unix(0, 0).UTC()}
+	if !s.Created.IsZero() {
+		created.Time = s.Created.UTC()
+	}
+	c := &v1.ConfigFile{
+		Architecture: s.Platform.Architecture,
+		OS:           s.Platform.OS,
+		OSVersion:    s.Platform.OSVersion,
+		OSFeatures:   s.Platform.OSFeatures,
+		Variant:      s.Platform.Variant,
+		Author:       s.Author,
+		Created:      created,
+		Config:       s.Config,
+		RootFS:       v1.RootFS{Type: "layers", DiffIDs: make([]v1.Hash, 0, len(s.Layers))},
+	}
+	for i, l := range s.Layers {
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.diffID)
+		c.History = append(c.History, v1.History{Created: created, CreatedBy: s.History[i]})
+	}
+	return c
+}
+
+func hashOf(data []byte) v1.Hash {
+	h := sha256.Sum256(data)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(h[:])}
+}
+
+type image struct {
+	config, manifest   []byte
+	configName, digest v1.Hash
+	file               *v1.ConfigFile
+	parsed             *v1.Manifest
+	layers             []v1.Layer
+}
+
+func (i *image) Layers() ([]v1.Layer, error)         { return append([]v1.Layer(nil), i.layers...), nil }
+func (i *image) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+func (i *image) Size() (int64, error)                { return int64(len(i.manifest)), nil }
+func (i *image) ConfigName() (v1.Hash, error)        { return i.configName, nil }
+func (i *image) ConfigFile() (*v1.ConfigFile, error) { return i.file.DeepCopy(), nil }
+func (i *image) RawConfigFile() ([]byte, error)      { return bytes.Clone(i.config), nil }
+func (i *image) Digest() (v1.Hash, error)            { return i.digest, nil }
+func (i *image) Manifest() (*v1.Manifest, error)     { return i.parsed.DeepCopy(), nil }
+func (i *image) RawManifest() ([]byte, error)        { return bytes.Clone(i.manifest), nil }
+func (i *image) LayerByDigest(h v1.Hash) (v1.Layer, error) {
+	if h == i.configName {
+		return partial.ConfigLayer(i)
+	}
+	return i.find(h, v1.Layer.Digest)
+}
+
+func (i *image) LayerByDiffID(h v1.Hash) (v1.Layer, error) { return i.find(h, v1.Layer.DiffID) }
+
+func (i *image) find(h v1.Hash, name func(v1.Layer) (v1.Hash, error)) (v1.Layer, error) {
+	for _, l := range i.layers {
+		if got, err := name(l); err == nil && got == h {
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("find layer %s: the image has none such", h)
+}

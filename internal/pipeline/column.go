@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"sampan/internal/binary"
+	"sampan/internal/builder"
+	"sampan/internal/check"
+	"sampan/internal/durable"
+	"sampan/internal/image"
+	"sampan/internal/output"
+	"sampan/internal/plan"
+	"sampan/internal/rootfs"
+)
+
+// column is one image for one platform, on its way down.
+type column struct {
+	image    plan.Image
+	platform v1.Platform
+	programs []program
+	trees    []rootfs.Tree
+	keys     []string // what names each tree's content for the cache of layers
+	names    []string // what made each layer, for the history
+
+	result v1.Image
+	size   int64 // compressed bytes of the program layer
+	debug  string
+}
+
+type program struct {
+	plan   plan.Program
+	path   string // on disk
+	linked []builder.Linked
+	binary *binary.Program
+}
+
+// inspect finds every program, reads its ELF, and asks the checks.
+func inspect(p *plan.Plan, built []builder.Built, r *Result) ([]column, error) {
+	var out []column
+	for _, im := range p.Images {
+		for _, pf := range im.Platforms {
+			c := column{image: im, platform: pf}
+			for _, prog := range im.Programs {
+				found, err := locate(p, built, im, prog, pf)
+				if err != nil {
+					return nil, err
+				}
+				if err := found.read(im.Strip); err != nil {
+					return nil, err
+				}
+				r.Findings = append(r.Findings, check.Run(check.Subject{
+					Name: im.Name, Path: found.path, Facts: found.binary.Facts, Platform: pf, Linked: linked(found.linked),
+				})...)
+				c.programs = append(c.programs, found)
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// locate finds a program in what was built, or where the user said that it is.
+func locate(p *plan.Plan, built []builder.Built, im plan.Image, prog plan.Program, pf v1.Platform) (program, error) {
+	if path, ok := prog.Sources[pf.String()]; ok {
+		return program{plan: prog, path: path}, nil
+	}
+	for i, c := range p.Compiles {
+		platform, _ := c.Triple.Platform()
+		if c.Package != im.Package || !platform.Equals(pf) {
+			continue
+		}
+		for _, e := range built[i].Executables {
+			if e.Bin == prog.Bin && e.Example == prog.Example {
+				return program{plan: prog, path: e.Path, linked: built[i].Linked}, nil
+			}
+		}
+	}
+	return program{}, fmt.Errorf("find bin %s of %s: cargo named no executable for %s", prog.Bin, im.Package, pf)
+}
+
+func (p *program) read(strip bool) (err error) {
+	if strip {
+		p.binary, err = binary.Strip(p.path)
+	} else {
+		p.binary, err = binary.Whole(p.path)
+	}
+	return err
+}
+
+func linked(ls []builder.Linked) []check.Linked {
+	var out []check.Linked
+	for _, l := range ls {
+		out = append(out, check.Linked{Crate: strings.TrimSpace(l.Crate + " " + l.Version), Libs: l.Libs})
+	}
+	return out
+}
+
+// plant describes the files: Static, Files when there are any, Program.
+func (c *column) plant(added rootfs.Tree) error {
+	static := rootfs.Static(rootfs.StaticOptions{CA: c.image.CA})
+	var fs []rootfs.ProgramFile
+	var key strings.Builder
+	fmt.Fprintf(&key, "program strip=%t", c.image.Strip)
+	for _, p := range c.programs {
+		fs = append(fs, rootfs.ProgramFile{Path: strings.TrimPrefix(p.plan.Path, "/"), Size: p.binary.Size, Open: p.binary.Open})
+		id, err := identity(p.path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&key, "\n%s %s", p.plan.Path, id)
+	}
+	prog, err := rootfs.Program(fs...)
+	if err != nil {
+		return err
+	}
+	c.add(static, fmt.Sprintf("static ca=%t %s", c.image.CA, rootfs.StaticVersion()), "Static: what every program needs")
+	if len(added) > 0 {
+		c.add(added, "", "Files: what this program adds")
+		if path, ok := rootfs.Overlap(added, prog); ok {
+			return &plan.SettingError{Package: c.image.Package, Key: "files",
+				Reason: fmt.Sprintf("/%s is the program's own place", path), Advice: "choose another destination"}
+		}
+	}
+	c.add(prog.Above(static, added), key.String(), "Program: "+c.programs[0].plan.Path)
+	return nil
+}
+
+func (c *column) add(t rootfs.Tree, key, name string) {
+	c.trees, c.keys, c.names = append(c.trees, t), append(c.keys, key), append(c.names, name)
+}
+
+func files(im plan.Image, t Tools) (rootfs.Tree, error) {
+	if len(im.Files) == 0 && len(im.CAFiles) == 0 && !im.Zoneinfo {
+		return nil, nil
+	}
+	o := rootfs.FilesOptions{Root: t.Folder(im.Package), Zoneinfo: im.Zoneinfo, CAFiles: im.CAFiles, AllowSetuid: im.Setuid,
+		Base: rootfs.Static(rootfs.StaticOptions{CA: im.CA})}
+	for _, f := range im.Files {
+		o.Files = append(o.Files, rootfs.File{Source: f.Source, Destination: f.Destination, Owner: f.Owner, Mode: f.Mode})
+	}
+	return rootfs.Files(o)
+}
+
+// make turns the trees into layers and the layers into an image, and parts the debug half off.
+func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
+	algorithm, level, err := plan.Compression(c.image.Compression)
+	if err != nil {
+		return err
+	}
+	var layers []*image.Layer
+	for i, tree := range c.trees {
+		l, err := image.NewLayer(ctx, tree, image.LayerOptions{
+			Compression: image.Compression{Algorithm: algorithm, Level: level}, Workers: t.Workers, Store: t.Store,
+			Scratch: t.Scratch, Key: c.keys[i], Progress: func(done, total int64) {
+				t.event(Event{Kind: "layer", Image: c.image.Name, Done: done, Total: total})
+			}})
+		if err != nil {
+			return err
+		}
+		layers = append(layers, l)
+	}
+	if c.size, err = layers[len(layers)-1].Size(); err != nil {
+		return err
+	}
+	c.result, err = image.New(image.Spec{Config: c.image.Config, Platform: c.platform, Created: p.Created, Layers: layers,
+		History: c.names, Annotations: c.image.Annotations})
+	if err != nil {
+		return err
+	}
+	return c.part(t)
+}
+
+// part writes the debug halves where a debugger finds them by build id. One that is there is not written again.
+func (c *column) part(t Tools) error {
+	if t.DebugDir == "" || !c.image.Strip {
+		return nil
+	}
+	for _, p := range c.programs {
+		f := p.binary.Facts
+		if f.BuildID == "" || !f.HasDebug && !f.HasSymtab {
+			t.event(Event{Kind: "note", Image: c.image.Name, Text: fmt.Sprintf(
+				"%s has no symbols to keep beside the image: its profile strips, or it has no build id", p.plan.Bin)})
+			continue
+		}
+		path := filepath.Join(t.DebugDir, filepath.FromSlash(binary.DebugPath(f.BuildID)))
+		c.debug = path
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		if err := writeDebug(p.path, path); err != nil && !errors.Is(err, binary.ErrNoDebug) {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeDebug(from, to string) error {
+	if err := durable.MkdirAll(filepath.Dir(to)); err != nil {
+		return err
+	}
+	f, err := durable.Create(to, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Abort()
+	if _, err := binary.WriteDebug(from, f); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// payloads joins the columns of each image: one image, or an index over its platforms.
+func payloads(p *plan.Plan, columns []column, r *Result) ([]output.Payload, error) {
+	var out []output.Payload
+	for i := 0; i < len(columns); {
+		im := columns[i].image
+		pay := output.Payload{Name: im.Name, Tags: im.Tags}
+		sum := Summary{Name: im.Name}
+		for ; i < len(columns) && columns[i].image.Name == im.Name; i++ {
+			pay.Images = append(pay.Images, columns[i].result)
+			sum.Program += columns[i].size
+			sum.Debug = columns[i].debug
+		}
+		if err := root(&pay, im); err != nil {
+			return nil, err
+		}
+		sum.Digest = pay.Digest.String()
+		r.Images = append(r.Images, sum)
+		out = append(out, pay)
+	}
+	return out, nil
+}
+
+func root(pay *output.Payload, im plan.Image) (err error) {
+	if len(pay.Images) > 1 {
+		if pay.Index, err = image.Index(pay.Images, im.Annotations); err != nil {
+			return err
+		}
+		if pay.MediaType, err = pay.Index.MediaType(); err != nil {
+			return err
+		}
+		pay.Digest, err = pay.Index.Digest()
+		return err
+	}
+	if pay.MediaType, err = pay.Images[0].MediaType(); err != nil {
+		return err
+	}
+	pay.Digest, err = pay.Images[0].Digest()
+	return err
+}

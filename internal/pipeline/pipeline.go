@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+// Package pipeline is the whole program on one page.
+//
+// Run takes a Plan and walks it: preflight, compile, gate, layers, images, outputs. Data moves down only; progress
+// leaves sideways as Event values. Nothing is delivered before every image of the Plan has passed the gate.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sampan/internal/builder"
+	"sampan/internal/check"
+	"sampan/internal/image"
+	"sampan/internal/output"
+	"sampan/internal/plan"
+	"sampan/internal/rootfs"
+)
+
+// Tools are the impure ends and the places that Run may use.
+type Tools struct {
+	Builder  builder.Builder         // nil when the Plan has no Compile
+	Outputs  []output.Output         // where every image goes
+	Store    *image.Store            // cache of layers; nil for none
+	Scratch  string                  // folder for blobs when there is no Store
+	Root     string                  // folder that sources of files are relative to, per package: see Folder
+	Folder   func(pkg string) string // a package's folder
+	DebugDir string                  // where debug halves go; "" for nowhere
+	Workers  int                     // compressors at once, over all images
+	Event    func(Event)             // progress; nil for none
+	Now      func() time.Time        // the clock, for durations only
+	Runs     func(im Image) error    // called for each image instead of outputs when not nil (sampan run)
+}
+
+// Event is one step of progress. Kind is one of "compile", "layer", "note", "warning", "image".
+type Event struct {
+	Kind        string
+	Image       string
+	Crate       string
+	Done, Total int64
+	Text        string
+}
+
+// Image is one image for one platform, with the trees that its layers were made of.
+type Image struct {
+	Plan     plan.Image
+	Platform string
+	Trees    []rootfs.Tree
+}
+
+// Result is what one run did.
+type Result struct {
+	Images   []Summary
+	Receipts []output.Receipt
+	Findings []check.Finding
+	Compile  time.Duration // spent in cargo
+	Rest     time.Duration // spent in everything else
+}
+
+// Summary is one image in figures. Sizes are bytes.
+type Summary struct {
+	Name    string `json:"name"`
+	Digest  string `json:"digest"`
+	Size    int64  `json:"size"`    // all blobs and manifests, compressed, of all platforms
+	Program int64  `json:"program"` // the programs as they are in the image, compressed, of all platforms
+	Debug   string `json:"debug,omitempty"`
+}
+
+// Run carries out a Plan.
+func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
+	r := &Result{}
+	start := t.Now()
+	added, err := preflight(ctx, p, t)
+	if err != nil {
+		return r, err
+	}
+	ready := t.Now()
+	built, err := compile(ctx, p, t)
+	r.Compile = t.Now().Sub(ready)
+	if err != nil {
+		return r, err
+	}
+	columns, err := inspect(p, built, r)
+	if err != nil {
+		return r, err
+	}
+	if err := check.Fatal(r.Findings); err != nil {
+		return r, err
+	}
+	report(t, r.Findings)
+	for i := range columns {
+		if err := columns[i].plant(added[columns[i].image.Name]); err != nil {
+			return r, err
+		}
+	}
+	if t.Runs != nil {
+		return r, runTrees(columns, t)
+	}
+	payloads, err := assemble(ctx, p, columns, t, r)
+	if err != nil {
+		return r, err
+	}
+	for _, out := range t.Outputs {
+		receipts, err := out.Write(ctx, payloads)
+		r.Receipts = append(r.Receipts, receipts...)
+		if err != nil {
+			return r, err
+		}
+	}
+	r.Rest = t.Now().Sub(start) - r.Compile
+	return r, nil
+}
+
+// preflight asks what can be asked quickly, before anything is compiled, and finds the files that settings add.
+func preflight(ctx context.Context, p *plan.Plan, t Tools) (map[string]rootfs.Tree, error) {
+	if b, ok := t.Builder.(builder.Preflighter); ok {
+		if err := b.Preflight(ctx, p.Compiles); err != nil {
+			return nil, err
+		}
+	}
+	var names []output.Payload
+	for _, im := range p.Images {
+		names = append(names, output.Payload{Name: im.Name, Tags: im.Tags})
+	}
+	for _, out := range t.Outputs {
+		if o, ok := out.(output.Preflighter); ok {
+			if err := o.Preflight(ctx, names); err != nil {
+				return nil, err
+			}
+		}
+	}
+	added := map[string]rootfs.Tree{}
+	for _, im := range p.Images {
+		tree, err := files(im, t)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: %w", im.Name, err)
+		}
+		added[im.Name] = tree
+	}
+	return added, nil
+}
+
+// compile runs the Compiles one after another: cargo keeps the cores busy by itself and holds a lock on its folder.
+func compile(ctx context.Context, p *plan.Plan, t Tools) ([]builder.Built, error) {
+	var out []builder.Built
+	for _, c := range p.Compiles {
+		b, err := t.Builder.Build(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// assemble makes all layers side by side with one pool of compressors, then the images from them.
+func assemble(ctx context.Context, p *plan.Plan, columns []column, t Tools, r *Result) ([]output.Payload, error) {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, len(columns)))
+	if len(columns) > 2 {
+		g.SetLimit(2)
+	}
+	for i := range columns {
+		g.Go(func() error { return columns[i].make(gctx, p, t) })
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return payloads(p, columns, r)
+}
+
+func report(t Tools, findings []check.Finding) {
+	for _, f := range findings {
+		t.event(Event{Kind: "warning", Image: f.Subject, Text: f.Message})
+	}
+}
+
+func runTrees(columns []column, t Tools) error {
+	for _, c := range columns {
+		if err := t.Runs(Image{Plan: c.image, Platform: c.platform.String(), Trees: c.trees}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t Tools) event(e Event) {
+	if t.Event != nil {
+		t.Event(e)
+	}
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"sampan/internal/cargo"
+	"sampan/internal/rootfs"
+)
+
+// CertFile is where every image with the CA bundle has it; SSL_CERT_FILE names it.
+const CertFile = "/etc/ssl/certs/ca-certificates.crt"
+
+// base makes what does not depend on platforms: names, config, labels. p is nil for a program from elsewhere.
+func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
+	im := Image{CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression}
+	fill := strings.NewReplacer("{bin}", main)
+	if p != nil {
+		im.Package = p.Name
+		fill = strings.NewReplacer("{bin}", main, "{package}", p.Name, "{version}", p.Version)
+	}
+	name := s.Name
+	if name == "" {
+		name = imageName(main)
+	}
+	im.Name = fill.Replace(name)
+	for _, t := range s.Tags {
+		im.Tags = append(im.Tags, tagOf(fill.Replace(t)))
+	}
+	if len(im.Tags) == 0 {
+		im.Tags = []string{"latest"}
+	}
+	var err error
+	if im.UID, im.GID, err = rootfs.LookupUser(s.User); err != nil {
+		return im, &SettingError{Package: im.Package, Key: "user", Reason: err.Error(), Advice: adviceOf(err)}
+	}
+	im.Config = v1.Config{
+		User:         fmt.Sprintf("%d:%d", im.UID, im.GID),
+		WorkingDir:   s.Workdir,
+		Entrypoint:   s.Entrypoint,
+		Cmd:          s.Args,
+		Env:          environment(s),
+		StopSignal:   s.StopSignal,
+		Labels:       labels(s, p, main, o),
+		Volumes:      set(s.Volumes),
+		ExposedPorts: ports(s.Ports),
+	}
+	if len(im.Config.Entrypoint) == 0 {
+		im.Config.Entrypoint = []string{"/" + main}
+	}
+	im.Annotations = maps.Clone(s.Annotations)
+	if err := validate(s, im); err != nil {
+		err.Package = im.Package
+		return im, err
+	}
+	return im, nil
+}
+
+func adviceOf(err error) string {
+	if h, ok := err.(interface{ Hint() string }); ok {
+		return h.Hint()
+	}
+	return ""
+}
+
+// environment is sorted by name; a variable of the user's wins over ours.
+func environment(s Settings) []string {
+	env := map[string]string{}
+	if s.CA {
+		env["SSL_CERT_FILE"] = CertFile
+	}
+	maps.Copy(env, s.Env)
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, k+"="+env[k])
+	}
+	return out
+}
+
+func set(list []string) map[string]struct{} {
+	if len(list) == 0 {
+		return nil
+	}
+	out := map[string]struct{}{}
+	for _, l := range list {
+		out[l] = struct{}{}
+	}
+	return out
+}
+
+func ports(list []string) map[string]struct{} {
+	var out []string
+	for _, p := range list {
+		if !strings.Contains(p, "/") {
+			p += "/tcp"
+		}
+		out = append(out, p)
+	}
+	return set(out)
+}
+
+// labels are the pre-defined annotation keys of the OCI image specification, "Pre-Defined Annotation Keys", as far as
+// Cargo.toml knows them; then the user's own.
+func labels(s Settings, p *cargo.Package, main string, o Options) map[string]string {
+	out := map[string]string{}
+	add := func(key, value string) {
+		if value != "" {
+			out["org.opencontainers.image."+key] = value
+		}
+	}
+	add("title", main)
+	if p != nil {
+		add("version", p.Version)
+		add("description", strings.TrimSpace(p.Description))
+		add("licenses", p.License)
+		add("authors", strings.Join(p.Authors, ", "))
+		add("url", p.Homepage)
+		if p.Homepage == "" {
+			add("url", p.Repository)
+		}
+		add("documentation", p.Documentation)
+	}
+	if s.VCS {
+		add("revision", o.VCS.Revision)
+		add("source", o.VCS.Source)
+	}
+	maps.Copy(out, s.Labels)
+	return out
+}
+
+// imageName makes a repository name (distribution specification, "Pulling manifests") of a bin's name.
+func imageName(bin string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(bin) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case strings.ContainsRune("._-", r) && b.Len() > 0 && !strings.ContainsAny(b.String()[b.Len()-1:], "._-"):
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-") && !strings.ContainsAny(b.String()[b.Len()-1:], "._"):
+			b.WriteByte('-')
+		}
+	}
+	name := strings.Trim(b.String(), "._-")
+	if name == "" {
+		return "program"
+	}
+	return name
+}
+
+// tagOf makes a version a tag: "+" may stand in a version and not in a tag.
+func tagOf(s string) string { return strings.ReplaceAll(s, "+", "_") }

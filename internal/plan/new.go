@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"sampan/internal/cargo"
+)
+
+// New decides. It is pure: equal arguments give equal Plans, and nothing is touched.
+func New(ws *cargo.Workspace, o Options) (*Plan, error) {
+	p := &Plan{Outputs: o.Outputs, Created: o.Created.UTC()}
+	if len(o.Binaries) > 0 {
+		im, err := ofBinaries(o)
+		if err != nil {
+			return nil, err
+		}
+		p.Images = []Image{im}
+		return p, nil
+	}
+	for _, c := range o.Chosen {
+		images, bins, examples, err := imagesOf(c, o)
+		if err != nil {
+			return nil, err
+		}
+		p.Images = append(p.Images, images...)
+		for _, t := range c.Triples {
+			one := compile(ws, c, o, t)
+			if len(bins) > 0 {
+				one.Bins = bins
+				p.Compiles = append(p.Compiles, one)
+			}
+			if len(examples) > 0 {
+				one.Bins, one.Examples = nil, examples
+				p.Compiles = append(p.Compiles, one)
+			}
+		}
+	}
+	return p, distinct(p.Images)
+}
+
+// compile is one cargo run, less its bins or examples.
+func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
+	manifest, err := filepath.Rel(ws.Root, c.Package.Manifest)
+	if err != nil {
+		manifest = c.Package.Manifest
+	}
+	first := c.Images[0] // features and profile are the package's, equal for all its images
+	profile := first.Profile
+	if profile == "" {
+		profile = "release"
+	}
+	return Compile{
+		Package: c.Package.Name, Version: c.Package.Version, Manifest: filepath.ToSlash(manifest), Crate: o.Crate,
+		Triple: t, Profile: profile,
+		Features: first.Features, AllFeatures: o.Cargo.AllFeatures, NoDefaultFeatures: o.Cargo.NoDefaultFeatures,
+		Locked: o.Cargo.Locked || ws.Lock.Exists, Offline: o.Cargo.Offline, Frozen: o.Cargo.Frozen,
+		Jobs: o.Cargo.Jobs, Config: o.Cargo.Config, Unstable: o.Cargo.Unstable, Args: o.Cargo.Args,
+		Flags: o.Flags(t),
+	}
+}
+
+// imagesOf gives a package's images, and the bins and examples that they need, each once, sorted.
+func imagesOf(c Choice, o Options) (images []Image, bins, examples []string, err error) {
+	for _, s := range c.Images {
+		groups, err := programs(c.Package, s)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		for _, g := range groups {
+			im, err := imageOf(c, s, g, o)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			images = append(images, im)
+			for _, b := range g {
+				if b.Example {
+					examples = append(examples, b.Name)
+				} else {
+					bins = append(bins, b.Name)
+				}
+			}
+		}
+	}
+	slices.Sort(bins)
+	slices.Sort(examples)
+	return images, slices.Compact(bins), slices.Compact(examples), nil
+}
+
+// programs groups the wanted bins of a package: one group is one image.
+func programs(p *cargo.Package, s Settings) ([][]cargo.Bin, error) {
+	wanted, err := wantedBins(p, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.Together {
+		return [][]cargo.Bin{wanted}, nil
+	}
+	var out [][]cargo.Bin
+	for _, b := range wanted {
+		out = append(out, []cargo.Bin{b})
+	}
+	return out, nil
+}
+
+func wantedBins(p *cargo.Package, s Settings) ([]cargo.Bin, error) {
+	var all, out []cargo.Bin
+	var known []string
+	for _, b := range p.Bins {
+		if !b.Example {
+			all, known = append(all, b), append(known, b.Name)
+		}
+	}
+	for _, w := range s.Bins {
+		i := slices.Index(known, w)
+		if i < 0 {
+			return nil, &SettingError{Package: p.Name, Key: "bins", Reason: fmt.Sprintf("package %s has no bin %q", p.Name, w),
+				Advice: Nearest(w, known)}
+		}
+		out = append(out, all[i])
+	}
+	for _, w := range s.Examples {
+		out = append(out, cargo.Bin{Name: w, Example: true})
+	}
+	switch {
+	case len(out) > 0:
+		return out, nil
+	case s.AllBins || len(all) == 1:
+		return all, nil
+	case p.DefaultRun != "" && slices.Contains(known, p.DefaultRun):
+		return []cargo.Bin{all[slices.Index(known, p.DefaultRun)]}, nil
+	case len(all) == 0:
+		return nil, noBin(p)
+	}
+	return nil, &ChoiceError{
+		fmt.Sprintf("package %s has %d bins: %s", p.Name, len(all), strings.Join(known, ", ")),
+		fmt.Sprintf("choose one: --bin %s; or all: --bins; or set default-run in Cargo.toml", known[0])}
+}
+
+func imageOf(c Choice, s Settings, bins []cargo.Bin, o Options) (Image, error) {
+	p := c.Package
+	main := bins[0].Name
+	if i := slices.IndexFunc(bins, func(b cargo.Bin) bool { return b.Name == s.Name || b.Name == p.DefaultRun }); i > 0 {
+		main = bins[i].Name
+	}
+	im, err := base(s, main, p, o)
+	if err != nil {
+		return im, err
+	}
+	for _, b := range bins {
+		im.Programs = append(im.Programs, Program{Bin: b.Name, Example: b.Example, Path: "/" + b.Name})
+	}
+	for _, t := range c.Triples {
+		platform, ok := t.Platform()
+		if !ok {
+			return im, &ChoiceError{fmt.Sprintf("triple %q is not known", t), "linux triples only, such as x86_64-unknown-linux-musl"}
+		}
+		im.Platforms = append(im.Platforms, platform)
+	}
+	return im, nil
+}
+
+func ofBinaries(o Options) (Image, error) {
+	name := filepath.Base(o.Binaries[0].Path)
+	name = strings.TrimSuffix(name, ".exe")
+	im, err := base(o.Settings, name, nil, o)
+	if err != nil {
+		return im, err
+	}
+	prog := Program{Bin: name, Path: "/" + name, Sources: map[string]string{}}
+	for _, b := range o.Binaries {
+		key := b.Platform.String()
+		if other, ok := prog.Sources[key]; ok {
+			return im, &ChoiceError{fmt.Sprintf("%s and %s are both for %s", other, b.Path, key), "give one --binary for each platform"}
+		}
+		prog.Sources[key] = b.Path
+		im.Platforms = append(im.Platforms, b.Platform)
+	}
+	slices.SortFunc(im.Platforms, func(a, b v1.Platform) int { return strings.Compare(a.String(), b.String()) })
+	im.Programs = []Program{prog}
+	return im, nil
+}
+
+// distinct refuses two images of one name: they would overwrite each other wherever they go.
+func distinct(images []Image) error {
+	seen := map[string]Image{}
+	for _, im := range images {
+		if other, ok := seen[im.Name]; ok {
+			return &SettingError{Package: im.Package, Key: "name",
+				Reason: fmt.Sprintf("two images are named %q (packages %s and %s)", im.Name, other.Package, im.Package),
+				Advice: `give each its own: name = "…" in [package.metadata.sampan], or choose one with -p or --bin`}
+		}
+		seen[im.Name] = im
+	}
+	return nil
+}
