@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-// Package binary reads ELF files, parts them from their debug symbols, writes the audit section.
+// Package binary reads ELF files, parts them from their debug symbols.
 //
 // It promises three things. Any bytes may be given to it: the reader never panics, and what it reads and keeps is
 // bounded (a section table of at most 65,279 rows, a program header table of at most 64 KiB, as the kernel has it;

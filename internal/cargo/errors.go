@@ -49,6 +49,9 @@ func (e *MissingToolError) Error() string { return "find " + e.Tool + ": not ins
 
 // Hint says how Rust is installed.
 func (e *MissingToolError) Hint() string {
+	if isPath(e.Tool) {
+		return "see that RUSTC, CARGO and build.rustc name programs that are there, or do without them"
+	}
 	return "install Rust with rustup (https://www.rust-lang.org/tools/install) or your distribution's packages, " +
 		"and see that `" + e.Tool + "` is in PATH"
 }

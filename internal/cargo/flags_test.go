@@ -15,60 +15,62 @@ import (
 
 const musl = Triple("x86_64-unknown-linux-musl")
 
+var flagCases = map[string]struct {
+	file, above, home string // configuration
+	env, words        []string
+	all               string // user's flags and ours ("…")
+	config, encoded   string
+}{
+	"nothing":                 {all: "…", config: `["…"]`},
+	"RUSTFLAGS":               {env: []string{"RUSTFLAGS= --cfg  m "}, all: "--cfg m …", encoded: "--cfg m …"},
+	"RUSTFLAGS beats files":   {env: []string{"RUSTFLAGS=--cfg m"}, file: "build.rustflags = ['x']", all: "--cfg m …", encoded: "--cfg m …"},
+	"RUSTFLAGS empty":         {env: []string{"RUSTFLAGS="}, file: "build.rustflags = ['x']", all: "…", encoded: "…"},
+	"encoded beats RUSTFLAGS": {env: []string{"RUSTFLAGS=x", "CARGO_ENCODED_RUSTFLAGS=--cfg\x1fa=\"b c\""}, all: "--cfg a=\"b|c\" …", encoded: "--cfg a=\"b|c\" …"},
+	"build list":              {file: "build.rustflags = ['--cfg', 'm']", all: "--cfg m …", config: `["--cfg","m","…"]`},
+	"build string":            {file: "build.rustflags = '--cfg m'", all: "--cfg m …", config: `["--cfg","m","…"]`},
+	"build lists join, nearest last": {
+		file: "build.rustflags = ['near']", above: "build.rustflags = ['above']", home: "build.rustflags = ['home']",
+		env: []string{"CARGO_BUILD_RUSTFLAGS=env  var"}, words: []string{"build.rustflags=['word']", "build.rustflags=['last']"},
+		all: "home above near env var word last …", config: `["home","above","near","env","var","word","last","…"]`,
+	},
+	"build strings replace": {
+		file: "build.rustflags = 'near'", above: "build.rustflags = 'above'", all: "near …", config: `["near","…"]`,
+	},
+	"CARGO_BUILD_RUSTFLAGS": {env: []string{"CARGO_BUILD_RUSTFLAGS=--cfg m"}, all: "--cfg m …", config: `["--cfg","m","…"]`},
+	"target hides build": {
+		file: "build.rustflags = ['x']\n[target.x86_64-unknown-linux-musl]\nrustflags = ['--cfg', 'm']", all: "--cfg m …", config: `["…"]`,
+	},
+	"target string": {
+		file: "[target.x86_64-unknown-linux-musl]\nrustflags = '--cfg m'", all: "--cfg m …", encoded: "--cfg m …",
+	},
+	"target string as a word": {
+		words: []string{"target.x86_64-unknown-linux-musl.rustflags='--cfg m'"}, all: "--cfg m …", encoded: "--cfg m …",
+	},
+	"target empty string hides nothing": {
+		file: "build.rustflags = ['b']\n[target.x86_64-unknown-linux-musl]\nrustflags = ''", all: "b …", encoded: "b …",
+	},
+	"target variable": {
+		env: []string{"CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS=--cfg m"}, file: "build.rustflags = ['x']",
+		all: "--cfg m …", config: `["…"]`,
+	},
+	"other target":           {file: "[target.x86_64-unknown-linux-gnu]\nrustflags = ['x']", all: "…", config: `["…"]`},
+	"matching cfg":           {file: "build.rustflags = ['x']\n[target.'cfg(unix)']\nrustflags = ['--cfg', 'm']", all: "… --cfg m", config: `["…"]`},
+	"cfg string":             {file: "[target.'cfg(target_env = \"musl\")']\nrustflags = '--cfg m'", all: "… --cfg m", config: `["…"]`},
+	"cfg that does not hold": {file: "build.rustflags = ['b']\n[target.'cfg(windows)']\nrustflags = ['x']", all: "b …", config: `["b","…"]`},
+	"cfgs in the order of keys": {
+		file: "[target.'cfg(unix)']\nrustflags = ['3']\n[target.'cfg(all(unix))']\nrustflags = ['2']\n[target.x86_64-unknown-linux-musl]\nrustflags = ['1']",
+		all:  "1 … 2 3", config: `["…"]`,
+	},
+	"word is a file": {words: []string{"more.toml"}, all: "--cfg m …", config: `["--cfg","m","…"]`},
+	"included":       {file: "include = ['../more.toml']\nbuild.rustflags = ['own']", all: "--cfg m own …", config: `["--cfg","m","own","…"]`},
+	"quotes":         {file: `build.rustflags = ['--cfg', 'a="\"']`, all: `--cfg a="\" …`, config: `["--cfg","a=\"\\\"","…"]`},
+}
+
 // TestRustFlags holds the cases that end to end tests prove with the real cargo, and more of them.
 func TestRustFlags(t *testing.T) {
 	ours := []string{"-C", "target-feature=+crt-static"}
 	const key = "target.x86_64-unknown-linux-musl.rustflags="
-	for name, tc := range map[string]struct {
-		file, above, home string // configuration
-		env, words        []string
-		all               string // user's flags and ours ("…")
-		config, encoded   string
-	}{
-		"nothing":                 {all: "…", config: `["…"]`},
-		"RUSTFLAGS":               {env: []string{"RUSTFLAGS= --cfg  m "}, all: "--cfg m …", encoded: "--cfg m …"},
-		"RUSTFLAGS beats files":   {env: []string{"RUSTFLAGS=--cfg m"}, file: "build.rustflags = ['x']", all: "--cfg m …", encoded: "--cfg m …"},
-		"RUSTFLAGS empty":         {env: []string{"RUSTFLAGS="}, file: "build.rustflags = ['x']", all: "…", encoded: "…"},
-		"encoded beats RUSTFLAGS": {env: []string{"RUSTFLAGS=x", "CARGO_ENCODED_RUSTFLAGS=--cfg\x1fa=\"b c\""}, all: "--cfg a=\"b|c\" …", encoded: "--cfg a=\"b|c\" …"},
-		"build list":              {file: "build.rustflags = ['--cfg', 'm']", all: "--cfg m …", config: `["--cfg","m","…"]`},
-		"build string":            {file: "build.rustflags = '--cfg m'", all: "--cfg m …", config: `["--cfg","m","…"]`},
-		"build lists join, nearest last": {
-			file: "build.rustflags = ['near']", above: "build.rustflags = ['above']", home: "build.rustflags = ['home']",
-			env: []string{"CARGO_BUILD_RUSTFLAGS=env  var"}, words: []string{"build.rustflags=['word']", "build.rustflags=['last']"},
-			all: "home above near env var word last …", config: `["home","above","near","env","var","word","last","…"]`,
-		},
-		"build strings replace": {
-			file: "build.rustflags = 'near'", above: "build.rustflags = 'above'", all: "near …", config: `["near","…"]`,
-		},
-		"CARGO_BUILD_RUSTFLAGS": {env: []string{"CARGO_BUILD_RUSTFLAGS=--cfg m"}, all: "--cfg m …", config: `["--cfg","m","…"]`},
-		"target hides build": {
-			file: "build.rustflags = ['x']\n[target.x86_64-unknown-linux-musl]\nrustflags = ['--cfg', 'm']", all: "--cfg m …", config: `["…"]`,
-		},
-		"target string": {
-			file: "[target.x86_64-unknown-linux-musl]\nrustflags = '--cfg m'", all: "--cfg m …", encoded: "--cfg m …",
-		},
-		"target string as a word": {
-			words: []string{"target.x86_64-unknown-linux-musl.rustflags='--cfg m'"}, all: "--cfg m …", encoded: "--cfg m …",
-		},
-		"target empty string hides nothing": {
-			file: "build.rustflags = ['b']\n[target.x86_64-unknown-linux-musl]\nrustflags = ''", all: "b …", encoded: "b …",
-		},
-		"target variable": {
-			env: []string{"CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS=--cfg m"}, file: "build.rustflags = ['x']",
-			all: "--cfg m …", config: `["…"]`,
-		},
-		"other target":           {file: "[target.x86_64-unknown-linux-gnu]\nrustflags = ['x']", all: "…", config: `["…"]`},
-		"matching cfg":           {file: "build.rustflags = ['x']\n[target.'cfg(unix)']\nrustflags = ['--cfg', 'm']", all: "… --cfg m", config: `["…"]`},
-		"cfg string":             {file: "[target.'cfg(target_env = \"musl\")']\nrustflags = '--cfg m'", all: "… --cfg m", config: `["…"]`},
-		"cfg that does not hold": {file: "build.rustflags = ['b']\n[target.'cfg(windows)']\nrustflags = ['x']", all: "b …", config: `["b","…"]`},
-		"cfgs in the order of keys": {
-			file: "[target.'cfg(unix)']\nrustflags = ['3']\n[target.'cfg(all(unix))']\nrustflags = ['2']\n[target.x86_64-unknown-linux-musl]\nrustflags = ['1']",
-			all:  "1 … 2 3", config: `["…"]`,
-		},
-		"word is a file": {words: []string{"more.toml"}, all: "--cfg m …", config: `["--cfg","m","…"]`},
-		"included":       {file: "include = ['../more.toml']\nbuild.rustflags = ['own']", all: "--cfg m own …", config: `["--cfg","m","own","…"]`},
-		"quotes":         {file: `build.rustflags = ['--cfg', 'a="\"']`, all: `--cfg a="\" …`, config: `["--cfg","a=\"\\\"","…"]`},
-	} {
+	for name, tc := range flagCases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.write("up/ws/more.toml", "[build]\nrustflags = ['--cfg', 'm']\n")

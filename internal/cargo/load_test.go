@@ -5,13 +5,11 @@ package cargo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -75,65 +73,74 @@ func TestLoadKeeps(t *testing.T) {
 	}
 }
 
-// TestLoadNotices changes each thing that cargo's answer depends on, and wants it asked again, once.
-func TestLoadNotices(t *testing.T) {
-	rename := func(from, to string) func(*world, *LoadOptions) {
-		return func(w *world, _ *LoadOptions) {
-			if err := os.Rename(w.path(from), w.path(to)); err != nil {
-				w.t.Fatal(err)
-			}
+type change = func(*world, *LoadOptions)
+
+func renames(from, to string) change {
+	return func(w *world, _ *LoadOptions) {
+		if err := os.Rename(w.path(from), w.path(to)); err != nil {
+			w.t.Fatal(err)
 		}
 	}
-	write := func(name, text string) func(*world, *LoadOptions) {
-		return func(w *world, _ *LoadOptions) { w.write(name, text) }
-	}
-	env := func(kv string) func(*world, *LoadOptions) {
-		return func(w *world, o *LoadOptions) { o.Env = w.env(strings.ReplaceAll(kv, "$", w.dir)) }
-	}
-	for name, tc := range map[string]struct {
-		change       func(*world, *LoadOptions)
-		cargo, rustc int
-	}{
-		"root manifest":               {write("up/ws/Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"2\"\n"), 1, 0},
-		"member manifest":             {write("up/ws/crates/two/Cargo.toml", "[package]\nname = \"two\"\nversion = \"0.1.1\"\n"), 1, 0},
-		"new member by glob":          {func(w *world, _ *LoadOptions) { w.member("three") }, 1, 0},
-		"member gone":                 {rename("up/ws/crates/two", "up/two"), 1, 0},
-		"manifest above":              {write("up/Cargo.toml", "[workspace]\n"), 1, 0},
-		"main.rs gone":                {rename("up/ws/crates/one/src/main.rs", "up/ws/crates/one/src/other.rs"), 1, 0},
-		"lib.rs appears":              {write("up/ws/crates/one/src/lib.rs", ""), 1, 0},
-		"build.rs appears":            {write("up/ws/crates/one/build.rs", ""), 1, 0},
-		"bin appears":                 {write("up/ws/crates/two/src/bin/extra.rs", ""), 1, 0},
-		"bin folder gets its main.rs": {write("up/ws/crates/two/src/bin/dir/main.rs", ""), 1, 0},
-		"example appears":             {write("up/ws/crates/two/examples/more.rs", ""), 1, 0},
-		"source changes":              {write("up/ws/crates/two/src/main.rs", "fn main() { loop {} }"), 0, 0},
-		"module appears":              {write("up/ws/crates/two/src/module.rs", ""), 0, 0},
-		"config in the workspace":     {write("up/ws/.cargo/config.toml", "[build]\njobs = 1\n"), 1, 0},
-		"config in the old name":      {write("up/ws/.cargo/config", "[build]\njobs = 1\n"), 1, 0},
-		"config above":                {write(".cargo/config.toml", "[build]\njobs = 1\n"), 1, 0},
-		"config of the user":          {write("home/.cargo/config.toml", "[build]\njobs = 1\n"), 1, 0},
-		"config's include changes":    {write("up/ws/more.toml", "[build]\njobs = 2\n"), 1, 0},
-		"toolchain file":              {write("up/rust-toolchain.toml", "[toolchain]\nchannel = \"stable\"\n"), 1, 2},
-		"old toolchain file":          {write("up/ws/rust-toolchain", "stable\n"), 1, 2},
-		"rustup settings":             {write("home/.rustup/settings.toml", "default_toolchain = \"x\"\n"), 1, 2},
-		"rustup gets a toolchain":     {write("home/.rustup/toolchains/new/x", ""), 1, 2},
-		"cargo is another":            {write("bin/cargo", "#!/bin/true or so\n"), 1, 0},
-		"rustc is another":            {write("bin/rustc", "#!/bin/true or so\n"), 0, 2},
-		"toolchain updated in place":  {write("sysroot/lib/rustlib/multirust-channel-manifest.toml", "x"), 0, 2},
-		"CARGO_TARGET_DIR":            {env("CARGO_TARGET_DIR=$/t"), 1, 2},
-		"CARGO_BUILD_RUSTC":           {env("CARGO_BUILD_RUSTC=$/sysroot/bin/rustc"), 1, 2},
-		"RUSTUP_TOOLCHAIN":            {env("RUSTUP_TOOLCHAIN=nightly"), 1, 2},
-		"CARGO_HOME":                  {env("CARGO_HOME=$/elsewhere"), 1, 2},
-		"irrelevant variable":         {env("LANG=C"), 0, 0},
-		"token":                       {env("CARGO_REGISTRIES_MINE_TOKEN=secret"), 0, 0},
-		"RUSTFLAGS":                   {env("RUSTFLAGS=--cfg x"), 0, 0},
-		"+toolchain":                  {func(_ *world, o *LoadOptions) { o.Cargo = []string{"cargo", "+nightly"} }, 1, 2},
-		"--config":                    {func(_ *world, o *LoadOptions) { o.Config = []string{"build.jobs=1"} }, 1, 0},
-		"-Z":                          {func(_ *world, o *LoadOptions) { o.Unstable = []string{"unstable-options"} }, 1, 0},
-		"--target-dir":                {func(_ *world, o *LoadOptions) { o.TargetDir = "t" }, 1, 0},
-		"--manifest-path":             {func(_ *world, o *LoadOptions) { o.Manifest = "crates/one/Cargo.toml" }, 1, 0},
-		"folder":                      {func(w *world, o *LoadOptions) { o.Dir = w.path("up/ws/crates/one") }, 1, 0},
-		"--offline":                   {func(_ *world, o *LoadOptions) { o.Offline = true }, 0, 0},
-	} {
+}
+
+func writes(name, text string) change {
+	return func(w *world, _ *LoadOptions) { w.write(name, text) }
+}
+
+// sets adds a variable; "$" in it is the world's folder.
+func sets(kv string) change {
+	return func(w *world, o *LoadOptions) { o.Env = w.env(strings.ReplaceAll(kv, "$", w.dir)) }
+}
+
+// noticed are the changes, with how often cargo and rustc must be asked after each.
+var noticed = map[string]struct {
+	change       change
+	cargo, rustc int
+}{
+	"root manifest":               {writes("up/ws/Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\nresolver = \"2\"\n"), 1, 0},
+	"member manifest":             {writes("up/ws/crates/two/Cargo.toml", "[package]\nname = \"two\"\nversion = \"0.1.1\"\n"), 1, 0},
+	"new member by glob":          {func(w *world, _ *LoadOptions) { w.member("three") }, 1, 0},
+	"member gone":                 {renames("up/ws/crates/two", "up/two"), 1, 0},
+	"manifest above":              {writes("up/Cargo.toml", "[workspace]\n"), 1, 0},
+	"main.rs gone":                {renames("up/ws/crates/one/src/main.rs", "up/ws/crates/one/src/other.rs"), 1, 0},
+	"lib.rs appears":              {writes("up/ws/crates/one/src/lib.rs", ""), 1, 0},
+	"build.rs appears":            {writes("up/ws/crates/one/build.rs", ""), 1, 0},
+	"bin appears":                 {writes("up/ws/crates/two/src/bin/extra.rs", ""), 1, 0},
+	"bin folder gets its main.rs": {writes("up/ws/crates/two/src/bin/dir/main.rs", ""), 1, 0},
+	"example appears":             {writes("up/ws/crates/two/examples/more.rs", ""), 1, 0},
+	"source changes":              {writes("up/ws/crates/two/src/main.rs", "fn main() { loop {} }"), 0, 0},
+	"module appears":              {writes("up/ws/crates/two/src/module.rs", ""), 0, 0},
+	"config in the workspace":     {writes("up/ws/.cargo/config.toml", "[build]\njobs = 1\n"), 1, 0},
+	"config in the old name":      {writes("up/ws/.cargo/config", "[build]\njobs = 1\n"), 1, 0},
+	"config above":                {writes(".cargo/config.toml", "[build]\njobs = 1\n"), 1, 0},
+	"config of the user":          {writes("home/.cargo/config.toml", "[build]\njobs = 1\n"), 1, 0},
+	"config's include changes":    {writes("up/ws/more.toml", "[build]\njobs = 2\n"), 1, 0},
+	"toolchain file":              {writes("up/rust-toolchain.toml", "[toolchain]\nchannel = \"stable\"\n"), 1, 2},
+	"old toolchain file":          {writes("up/ws/rust-toolchain", "stable\n"), 1, 2},
+	"rustup settings":             {writes("home/.rustup/settings.toml", "default_toolchain = \"x\"\n"), 1, 2},
+	"rustup gets a toolchain":     {writes("home/.rustup/toolchains/new/x", ""), 1, 2},
+	"cargo is another":            {writes("bin/cargo", "#!/bin/true or so\n"), 1, 0},
+	"rustc is another":            {writes("bin/rustc", "#!/bin/true or so\n"), 0, 2},
+	"toolchain updated in place":  {writes("sysroot/lib/rustlib/multirust-channel-manifest.toml", "x"), 0, 2},
+	"CARGO_TARGET_DIR":            {sets("CARGO_TARGET_DIR=$/t"), 1, 2},
+	"CARGO_BUILD_RUSTC":           {sets("CARGO_BUILD_RUSTC=$/sysroot/bin/rustc"), 1, 2},
+	"RUSTUP_TOOLCHAIN":            {sets("RUSTUP_TOOLCHAIN=nightly"), 1, 2},
+	"CARGO_HOME":                  {sets("CARGO_HOME=$/elsewhere"), 1, 2},
+	"irrelevant variable":         {sets("LANG=C"), 0, 0},
+	"token":                       {sets("CARGO_REGISTRIES_MINE_TOKEN=secret"), 0, 0},
+	"RUSTFLAGS":                   {sets("RUSTFLAGS=--cfg x"), 0, 0},
+	"+toolchain":                  {func(_ *world, o *LoadOptions) { o.Cargo = []string{"cargo", "+nightly"} }, 1, 2},
+	"--config":                    {func(_ *world, o *LoadOptions) { o.Config = []string{"build.jobs=1"} }, 1, 0},
+	"-Z":                          {func(_ *world, o *LoadOptions) { o.Unstable = []string{"unstable-options"} }, 1, 0},
+	"--target-dir":                {func(_ *world, o *LoadOptions) { o.TargetDir = "t" }, 1, 0},
+	"--manifest-path":             {func(_ *world, o *LoadOptions) { o.Manifest = "crates/one/Cargo.toml" }, 1, 0},
+	"folder":                      {func(w *world, o *LoadOptions) { o.Dir = w.path("up/ws/crates/one") }, 1, 0},
+	"--offline":                   {func(_ *world, o *LoadOptions) { o.Offline = true }, 0, 0},
+}
+
+// TestLoadNotices changes each thing that cargo's answer depends on, and wants it asked again, once.
+func TestLoadNotices(t *testing.T) {
+	for name, tc := range noticed {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			if name == "config's include changes" {
@@ -195,92 +202,6 @@ func TestLoadSharesToolchain(t *testing.T) {
 	}
 }
 
-// TestLoadDistrustsCache damages and replaces what is kept in many ways; the answer must be asked for again.
-func TestLoadDistrustsCache(t *testing.T) {
-	w := newWorld(t)
-	want, _, _ := w.load(w.options())
-	hostile := func(body string) []byte { return []byte(header([]byte(body)) + "\n" + body) }
-	for name, change := range map[string]func(string, []byte) error{
-		"empty":         func(f string, _ []byte) error { return os.WriteFile(f, nil, 0o600) },
-		"cut":           func(f string, d []byte) error { return os.WriteFile(f, d[:len(d)/2], 0o600) },
-		"bit":           func(f string, d []byte) error { d[len(d)-9] ^= 1; return os.WriteFile(f, d, 0o600) },
-		"text":          func(f string, _ []byte) error { return os.WriteFile(f, []byte("hello"), 0o600) },
-		"null":          func(f string, _ []byte) error { return os.WriteFile(f, hostile("null"), 0o600) },
-		"list":          func(f string, _ []byte) error { return os.WriteFile(f, hostile("[[[["), 0o600) },
-		"unknown field": func(f string, _ []byte) error { return os.WriteFile(f, hostile(`{"sum":"","x":1}`), 0o600) },
-		"relative paths": func(f string, _ []byte) error {
-			return os.WriteFile(f, hostile(`{"sum":"","workspace":{"root":"..","target-dir":"t"}}`), 0o600)
-		},
-		"strange manifest": func(f string, _ []byte) error {
-			return os.WriteFile(f, hostile(`{"sum":"","workspace":{"root":"/","target-dir":"/t","build-dir":"/t","packages":[{"id":"x","name":"x","manifest":"/dev/zero"}]}}`), 0o600)
-		},
-		"wrong sum": func(f string, d []byte) error {
-			_, body, _ := strings.Cut(string(d), "\n")
-			return os.WriteFile(f, hostile(strings.Replace(body, `"sum":"`, `"sum":"0`, 1)), 0o600)
-		},
-		"folder": func(f string, _ []byte) error { return errors.Join(os.Remove(f), os.Mkdir(f, 0o700)) },
-	} {
-		files, err := filepath.Glob(w.path("cache/cargo/*.json"))
-		if err != nil || len(files) != 2 {
-			t.Fatalf("%q, %v", files, err)
-		}
-		for _, f := range files {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := change(f, data); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, cargo, rustc := w.load(w.options())
-		if cargo != 1 || rustc != 2 {
-			t.Errorf("%s: %d cargo and %d rustc calls, want 1 and 2", name, cargo, rustc)
-		}
-		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Workspace{})); d != "" {
-			t.Errorf("%s: %s", name, d)
-		}
-		for _, f := range files {
-			if info, err := os.Lstat(f); err == nil && info.IsDir() {
-				_ = os.Remove(f)
-			}
-		}
-		w.load(w.options())
-	}
-}
-
-// TestLoadRaces changes a manifest while cargo reads it: such an answer must not be kept.
-func TestLoadRaces(t *testing.T) {
-	w := newWorld(t)
-	w.on = func(c run.Cmd) (string, bool) {
-		if !slices.Contains(c.Args, "metadata") {
-			return "", false
-		}
-		answer := w.metadata(c)
-		later := time.Now().Add(time.Minute)
-		w.write("up/ws/crates/two/Cargo.toml", "[package]\nname = \"two\"\nversion = \"0.2.0\"\n")
-		if err := os.Chtimes(w.path("up/ws/crates/two/Cargo.toml"), later, later); err != nil {
-			t.Error(err)
-		}
-		return answer, true
-	}
-	w.load(w.options())
-	if _, cargo, _ := w.load(w.options()); cargo != 1 {
-		t.Errorf("%d cargo calls, want 1", cargo)
-	}
-}
-
-func TestLoadCannotKeep(t *testing.T) {
-	w := newWorld(t)
-	o := w.options()
-	o.CacheDir = w.path("up/ws/Cargo.toml") // a file: nothing can be put into it
-	for range 2 {
-		if _, cargo, rustc := w.load(o); cargo != 1 || rustc != 2 {
-			t.Errorf("%d cargo and %d rustc calls, want 1 and 2", cargo, rustc)
-		}
-	}
-}
-
 func TestLoadWords(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
@@ -316,7 +237,7 @@ func TestLoadErrors(t *testing.T) {
 		"manifest path":      {func(_ *world, o *LoadOptions) { o.Manifest = "x/Cargo.toml" }, new(*NoManifestError), "no manifest at", "--manifest-path"},
 		"no cargo":           {func(w *world, _ *LoadOptions) { _ = os.Remove(w.path("bin/cargo")) }, new(*MissingToolError), "find cargo", "install Rust"},
 		"no rustc":           {func(w *world, _ *LoadOptions) { _ = os.Remove(w.path("bin/rustc")) }, new(*MissingToolError), "find rustc", "install Rust"},
-		"RUSTC is not there": {func(w *world, o *LoadOptions) { o.Env = w.env("RUSTC=tools/rustc") }, new(*MissingToolError), "tools/rustc", "install Rust"},
+		"RUSTC is not there": {func(w *world, o *LoadOptions) { o.Env = w.env("RUSTC=tools/rustc") }, new(*MissingToolError), "tools/rustc", "see that RUSTC"},
 		"broken manifest": {func(w *world, _ *LoadOptions) {
 			w.fail["cargo"] = "warning: x\nerror: failed to parse manifest at `/x/Cargo.toml`\n\nCaused by:\n  no targets specified\n"
 		}, new(*ManifestError), "read workspace: failed to parse manifest at `/x/Cargo.toml`\n\nCaused by:\n  no targets", ""},
@@ -386,26 +307,6 @@ func TestLoadThroughLink(t *testing.T) {
 	}
 }
 
-func TestKeepPrunes(t *testing.T) {
-	w := newWorld(t)
-	for i := range keptFiles + 20 {
-		name := fmt.Sprintf("cache/cargo/workspace-%04d.json", i)
-		w.write(name, "old")
-		at := time.Unix(int64(i), 0)
-		if err := os.Chtimes(w.path(name), at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.load(w.options())
-	left, err := os.ReadDir(w.path("cache/cargo"))
-	if err != nil || len(left) > keptFiles*3/4+2 {
-		t.Errorf("%d files left, %v", len(left), err)
-	}
-	if _, cargo, rustc := w.load(w.options()); cargo+rustc != 0 {
-		t.Errorf("the newest were removed: %d calls", cargo+rustc)
-	}
-}
-
 func TestMetadataRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", "x", "{}", `{"workspace_root":"x","target_directory":"/t"}`,
@@ -433,42 +334,4 @@ func FuzzMetadata(f *testing.F) {
 			}
 		}
 	})
-}
-
-func BenchmarkLoadWarm(b *testing.B) {
-	for _, members := range []int{1, 50} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			w := benchWorld(b, members)
-			o := w.options()
-			if _, err := Load(context.Background(), w, o); err != nil {
-				b.Fatal(err)
-			}
-			w.calls = nil
-			for b.Loop() {
-				if _, err := Load(context.Background(), w, o); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if len(w.calls) != 0 {
-				b.Fatal("not kept")
-			}
-		})
-	}
-}
-
-func benchWorld(b *testing.B, members int) *world {
-	t := &testing.T{}
-	w := &world{t: t, dir: b.TempDir(), fail: map[string]string{}}
-	w.root = filepath.Join(w.dir, "up", "ws")
-	for _, name := range []string{"bin/cargo", "bin/rustc", "sysroot/bin/rustc"} {
-		w.write(name, "x")
-		if err := os.Chmod(w.path(name), 0o755); err != nil {
-			b.Fatal(err)
-		}
-	}
-	w.write("up/ws/Cargo.toml", "[workspace]\nmembers = [\"crates/*\"]\n")
-	for i := range members {
-		w.member(fmt.Sprintf("member-%02d", i))
-	}
-	return w
 }

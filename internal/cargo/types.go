@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+// Package cargo speaks with cargo and rustc.
+//
+// [Load] tells what a workspace holds and which toolchain builds it. Both answers are kept from run to run, with a
+// digest of everything that they depend on, so that a workspace that did not change costs no process. What the user
+// configured (files, environment, --config) is read as cargo reads it, and [Workspace.RustFlags] joins flags of ours
+// with it in the one place where cargo drops neither. [ReadMessages] says what a build really compiled, [ReadLock]
+// where that came from, [FetchCrate] brings a published crate.
+//
+// Nothing here writes outside the cache folder, Cargo.lock included, and nothing compiles.
+//
+//	ws, err := cargo.Load(ctx, &run.System{}, cargo.LoadOptions{Dir: ".", Env: env, CacheDir: cache})
 package cargo
 
 import "encoding/json"

@@ -10,6 +10,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"sampan/internal/native"
 	"sampan/internal/output"
 	"sampan/internal/pipeline"
+	"sampan/internal/plan"
 	"sampan/internal/run"
 	"sampan/internal/ui"
 )
@@ -86,9 +88,8 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 	r, err := pipeline.Run(ctx, s.plan, t)
 	if err != nil {
 		a.fail(err)
-		return err
+		return s.decorate(err)
 	}
-	a.progress.Close()
 	return s.answer(r)
 }
 
@@ -176,13 +177,13 @@ func (s *session) replace(was cargo.Triple, c native.Choice) {
 }
 
 // terminal sets the progress up as the words want it.
-func (a *app) terminal(w wishes) {
+func (a *app) terminal(w wishes) error {
 	mode := ui.Mode(w.progress)
 	switch {
 	case w.quiet:
 		mode = "quiet"
 	case mode == "":
-		mode = "auto"
+		mode = ui.Auto
 	}
 	a.progress = ui.NewProgress(a.streams, mode, a.now)
 	if w.verbose {
@@ -190,6 +191,11 @@ func (a *app) terminal(w wishes) {
 			a.progress.Handle(ui.Event{Kind: "command", Text: run.Quote(c)})
 		}
 	}
+	known := []string{string(ui.Auto), string(ui.Plain), string(ui.TTY), string(ui.JSON)}
+	if !w.quiet && !slices.Contains(known, string(mode)) {
+		return &usageError{err: fmt.Errorf("unknown progress %q", w.progress), hint: plan.Nearest(w.progress, known)}
+	}
+	return nil
 }
 
 // fail lets a quiet terminal show what it held back when that explains the failure.
@@ -222,19 +228,17 @@ func (s *session) answer(r *pipeline.Result) error {
 		return writeJSON(s.streams.Out, report{Images: r.Images, Receipts: orEmpty(r.Receipts), Findings: orEmpty(r.Findings),
 			Seconds: seconds{r.Compile.Seconds(), r.Rest.Seconds(), total.Seconds()}})
 	}
-	if !s.w.quiet {
-		for i, im := range r.Images {
-			size := im.Size
-			line := fmt.Sprintf("%s: %s, %s over the program", im.Name, ui.Bytes(size), ui.Bytes(size-im.Program))
-			if i == len(r.Images)-1 {
-				line += fmt.Sprintf(", %s", ui.Duration(total))
-				if r.Compile > 0 {
-					line += fmt.Sprintf(" (cargo %s)", ui.Duration(r.Compile.Round(time.Millisecond)))
-				}
+	for i, im := range r.Images {
+		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program))
+		if i == len(r.Images)-1 {
+			line += fmt.Sprintf(", %s", ui.Duration(total))
+			if len(s.plan.Compiles) > 0 {
+				line += fmt.Sprintf(" (cargo %s)", ui.Duration(r.Compile.Round(time.Millisecond)))
 			}
-			s.streams.Note(line)
 		}
+		s.progress.Handle(ui.Event{Kind: "done", Image: im.Name, Text: line})
 	}
+	s.progress.Close()
 	for _, rec := range r.Receipts {
 		if _, err := fmt.Fprintln(s.streams.Out, rec.Reference); err != nil {
 			return err

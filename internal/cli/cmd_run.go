@@ -61,7 +61,7 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 	t.Runs = func(i pipeline.Image) error { im = i; return nil }
 	if _, err := pipeline.Run(ctx, s.plan, t); err != nil {
 		a.fail(err)
-		return err
+		return s.decorate(err)
 	}
 	a.progress.Close()
 	return s.start(ctx, im, args)

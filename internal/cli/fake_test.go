@@ -115,7 +115,11 @@ type fakeTarget struct {
 func targetsOf(m fakeManifest, dir string) []fakeTarget {
 	out := []fakeTarget{}
 	add := func(kind, name string) {
-		out = append(out, fakeTarget{[]string{kind}, []string{kind}, name, filepath.Join(dir, "src")})
+		crate := kind
+		if kind == "example" {
+			crate = "bin"
+		}
+		out = append(out, fakeTarget{[]string{kind}, []string{crate}, name, filepath.Join(dir, "src")})
 	}
 	if m.Lib != nil || exists(filepath.Join(dir, "src/lib.rs")) {
 		kind := "lib"
@@ -266,7 +270,7 @@ func artifact(m fakeManifest, dir, path, kind, name string) {
 	}
 	if os.Getenv("FAKE_ELF") == "dynamic" {
 		line, _ := json.Marshal(map[string]any{"reason": "build-script-executed", "package_id": "registry+https://example.com/index#libz-sys@1.1.28",
-			"linked_libs": []string{"z"}, "linked_paths": []string{}, "cfgs": []string{}, "env": []any{}, "out_dir": "/x"})
+			"linked_libs": []string{"z"}, "linked_paths": []string{}, "cfgs": []string{}, "env": []any{}, "out_dir": filepath.Join(filepath.Dir(path), "build", "libz-sys-0123456789abcdef", "out")})
 		fmt.Println(string(line))
 	}
 	line, err := json.Marshal(map[string]any{"reason": "compiler-artifact", "package_id": idOf(m, dir), "manifest_path": filepath.Join(dir, "Cargo.toml"),
@@ -280,19 +284,22 @@ func artifact(m fakeManifest, dir, path, kind, name string) {
 
 func fakeSysroot() string { return filepath.Join(os.Getenv("RUSTUP_HOME"), "toolchains", "stable") }
 
-func fakeRustc() {
-	note("rustc")
-	for _, t := range strings.Fields(os.Getenv("FAKE_STD")) {
-		lib := filepath.Join(fakeSysroot(), "lib", "rustlib", t, "lib")
-		for _, l := range []string{"libstd-0.rlib", "libcore-0.rlib"} {
-			if err := os.MkdirAll(lib, 0o755); err != nil {
-				die(err)
-			}
-			if err := os.WriteFile(filepath.Join(lib, l), nil, 0o644); err != nil {
-				die(err)
-			}
+// fakeStd puts the std of a triple into a toolchain.
+func fakeStd(sysroot, triple string) error {
+	lib := filepath.Join(sysroot, "lib", "rustlib", triple, "lib")
+	if err := os.MkdirAll(lib, 0o755); err != nil {
+		return err
+	}
+	for _, l := range []string{"libstd-0.rlib", "libcore-0.rlib"} {
+		if err := os.WriteFile(filepath.Join(lib, l), nil, 0o644); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func fakeRustc() {
+	note("rustc")
 	switch {
 	case slices.Contains(os.Args, "-vV"):
 		fmt.Println("rustc 1.95.0 (0123456789 2026-04-14)\nbinary: rustc\ncommit-hash: 0123456789abcdef0123456789abcdef01234567\n" +
@@ -314,10 +321,9 @@ func fakeRustup() {
 	}
 	for _, t := range os.Args[2:] {
 		if strings.Contains(t, "-linux-") {
-			lib := filepath.Join(fakeSysroot(), "lib", "rustlib", t, "lib")
-			_ = os.MkdirAll(lib, 0o755)
-			_ = os.WriteFile(filepath.Join(lib, "libstd-0.rlib"), nil, 0o644)
-			_ = os.WriteFile(filepath.Join(lib, "libcore-0.rlib"), nil, 0o644)
+			if err := fakeStd(fakeSysroot(), t); err != nil {
+				die(err)
+			}
 		}
 	}
 }

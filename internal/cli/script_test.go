@@ -52,11 +52,15 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SAMPAN_CACHE_DIR", filepath.Join(e.WorkDir, "cache"))
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
 			e.Setenv("FAKE", filepath.Join(e.WorkDir, "fake"))
-			e.Setenv("FAKE_STD", "x86_64-unknown-linux-musl x86_64-unknown-linux-gnu")
 			e.Setenv("RUSTUP_HOME", filepath.Join(e.WorkDir, "rustup"))
 			e.Setenv("CARGO_HOME", filepath.Join(e.WorkDir, "cargo"))
 			e.Setenv("CI", "")
 			e.Setenv("CARGO", "")
+			for _, t := range []string{"x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"} {
+				if err := fakeStd(filepath.Join(e.WorkDir, "rustup", "toolchains", "stable"), t); err != nil {
+					return err
+				}
+			}
 			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -46,7 +46,9 @@ func (a *app) prepare(ctx context.Context, set level, path string, rest []string
 	}
 	s.w = settle(s.flags, s.env).calls()
 	s.w.cargo.Args = rest
-	a.terminal(s.w)
+	if err := a.terminal(s.w); err != nil {
+		return s, err
+	}
 	created, err := epoch(a.env)
 	if err != nil {
 		return s, err
@@ -64,7 +66,7 @@ func (a *app) prepare(ctx context.Context, set level, path string, rest []string
 		return s, s.decorate(err)
 	}
 	if len(s.plan.Outputs) == 0 {
-		s.plan.Outputs = []string{"oci:" + s.defaultOutput()}
+		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
 	}
 	return s, nil
 }
@@ -228,8 +230,14 @@ func (s *session) defaultOutput() string {
 	return filepath.Join(s.cacheDir(), "images", "{name}")
 }
 
-func (s *session) targetDir() string {
-	return s.ws.TargetDir
+func (s *session) targetDir() string { return s.ws.TargetDir }
+
+// short is a path as the user would write it here: relative when it lies below the working directory.
+func (s *session) short(path string) string {
+	if rel, err := filepath.Rel(s.dir, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 // targetDirOf finds the cargo target directory that a program lies in, by cargo's own mark.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -110,7 +111,11 @@ type source struct {
 
 // at says where a key of the source stands, "Cargo.toml:12".
 func (s source) at(key string) string {
-	if line := cargo.KeyLine(s.file, append(slices.Clone(s.path), key)); line > 0 {
+	text, err := os.ReadFile(s.file)
+	if err != nil {
+		return s.show
+	}
+	if line := cargo.KeyLine(string(text), append(slices.Clone(s.path), key)); line > 0 {
 		return s.show + ":" + strconv.Itoa(line)
 	}
 	return s.show
@@ -241,7 +246,8 @@ func choice(ws *cargo.Workspace, p *cargo.Package, above []level, below []level)
 		return settle(append(append(levels, all), below...)...)
 	}
 	plain := stack(nil)
-	asked := namedBins(above)
+	named := namedBins(above)
+	asked := slices.Clone(named)
 	var settled []level
 	for _, im := range images {
 		s := stack(im)
@@ -252,7 +258,7 @@ func choice(ws *cargo.Workspace, p *cargo.Package, above []level, below []level)
 				set.Bins = []string{name}
 			}
 		}
-		if len(asked) > 0 && !slices.ContainsFunc(asked, func(b string) bool { return slices.Contains(set.Bins, b) }) {
+		if len(named) > 0 && !slices.ContainsFunc(named, func(b string) bool { return slices.Contains(set.Bins, b) }) {
 			continue
 		}
 		set.Together, set.AllBins, set.Examples = true, false, nil

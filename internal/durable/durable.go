@@ -47,12 +47,16 @@ func WriteFile(path string, data []byte, mode fs.FileMode) error {
 	return f.Commit()
 }
 
+// writeback is how many bytes are written before the system is asked to bring them to the disk while we go on.
+const writeback = 4 << 20
+
 // File is a file being written; nothing is seen at its destination until [File.Commit]. It is for one goroutine.
 type File struct {
 	f    *os.File
 	path string
 	done bool
 	size int64
+	sent int64 // bytes that the system was asked to write out already
 	want int64 // bytes that the whole file will have, 0 when not known
 }
 
@@ -121,6 +125,10 @@ func (f *File) Write(p []byte) (int, error) {
 	f.size += int64(n)
 	if err != nil {
 		return n, f.fail("write", err)
+	}
+	if f.size-f.sent >= writeback {
+		startWriteback(f.f, f.sent, f.size-f.sent)
+		f.sent = f.size
 	}
 	return n, nil
 }

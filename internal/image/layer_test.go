@@ -73,7 +73,7 @@ func TestGoldenDigests(t *testing.T) {
 }
 
 func TestDigestDoesNotKnowTheWorkers(t *testing.T) {
-	for _, c := range compressions {
+	for _, c := range []Compression{{"gzip", 1}, {"gzip", 6}, {"gzip", 7}, {"none", 0}} {
 		var want *Layer
 		for _, workers := range []int{1, 2, 4, 8} {
 			o := scratch(t, c)

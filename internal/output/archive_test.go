@@ -208,7 +208,7 @@ func TestArchiveIsMended(t *testing.T) {
 			inLayer[start+int(i)] = true
 		}
 	}
-	for at := 0; at < len(good); at += 97 {
+	for at := 0; at < len(good); at += 331 {
 		if inLayer[at] {
 			continue
 		}

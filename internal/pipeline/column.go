@@ -14,6 +14,7 @@ import (
 
 	"sampan/internal/binary"
 	"sampan/internal/builder"
+	"sampan/internal/cargo"
 	"sampan/internal/check"
 	"sampan/internal/durable"
 	"sampan/internal/image"
@@ -32,13 +33,15 @@ type column struct {
 	names    []string // what made each layer, for the history
 
 	result v1.Image
-	size   int64 // compressed bytes of the program layer
+	size   int64 // bytes of all blobs and the manifest
+	layer  int64 // compressed bytes of the program layer
 	debug  string
 }
 
 type program struct {
 	plan   plan.Program
-	path   string // on disk
+	path   string       // on disk
+	triple cargo.Triple // that it was compiled for; "" when it was there
 	linked []builder.Linked
 	binary *binary.Program
 }
@@ -58,7 +61,7 @@ func inspect(p *plan.Plan, built []builder.Built, r *Result) ([]column, error) {
 					return nil, err
 				}
 				r.Findings = append(r.Findings, check.Run(check.Subject{
-					Name: im.Name, Path: found.path, Facts: found.binary.Facts, Platform: pf, Linked: linked(found.linked),
+					Name: prog.Bin, Path: found.path, Facts: found.binary.Facts, Triple: string(found.triple), Platform: pf, Linked: linked(found.linked),
 				})...)
 				c.programs = append(c.programs, found)
 			}
@@ -80,7 +83,7 @@ func locate(p *plan.Plan, built []builder.Built, im plan.Image, prog plan.Progra
 		}
 		for _, e := range built[i].Executables {
 			if e.Bin == prog.Bin && e.Example == prog.Example {
-				return program{plan: prog, path: e.Path, linked: built[i].Linked}, nil
+				return program{plan: prog, path: e.Path, triple: c.Triple, linked: built[i].Linked}, nil
 			}
 		}
 	}
@@ -99,7 +102,7 @@ func (p *program) read(strip bool) (err error) {
 func linked(ls []builder.Linked) []check.Linked {
 	var out []check.Linked
 	for _, l := range ls {
-		out = append(out, check.Linked{Crate: strings.TrimSpace(l.Crate + " " + l.Version), Libs: l.Libs})
+		out = append(out, check.Linked{Crate: l.Crate, Version: l.Version, Libs: l.Libs})
 	}
 	return out
 }
@@ -160,23 +163,51 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 	for i, tree := range c.trees {
 		l, err := image.NewLayer(ctx, tree, image.LayerOptions{
 			Compression: image.Compression{Algorithm: algorithm, Level: level}, Workers: t.Workers, Store: t.Store,
-			Scratch: t.Scratch, Key: c.keys[i], Progress: func(done, total int64) {
-				t.event(Event{Kind: "layer", Image: c.image.Name, Done: done, Total: total})
-			}})
+			Scratch: t.Scratch, Key: c.keys[i], Progress: c.progress(i, t)})
 		if err != nil {
 			return err
 		}
 		layers = append(layers, l)
-	}
-	if c.size, err = layers[len(layers)-1].Size(); err != nil {
-		return err
 	}
 	c.result, err = image.New(image.Spec{Config: c.image.Config, Platform: c.platform, Created: p.Created, Layers: layers,
 		History: c.names, Annotations: c.image.Annotations})
 	if err != nil {
 		return err
 	}
+	if err := c.weigh(layers); err != nil {
+		return err
+	}
 	return c.part(t)
+}
+
+// progress tells of the layer that takes time: the files and the program, not the constant one.
+func (c *column) progress(i int, t Tools) func(done, total int64) {
+	if i == 0 {
+		return nil
+	}
+	name, _, _ := strings.Cut(c.names[i], ":")
+	return func(done, total int64) {
+		t.event(Event{Kind: "layer", Image: c.image.Name, Text: strings.ToLower(name), Done: done, Total: total})
+	}
+}
+
+// weigh sums what a puller of the image fetches: layers, config and manifest.
+func (c *column) weigh(layers []*image.Layer) error {
+	for _, l := range layers {
+		n, err := l.Size()
+		if err != nil {
+			return err
+		}
+		c.layer = n
+		c.size += n
+	}
+	config, err := c.result.RawConfigFile()
+	if err != nil {
+		return err
+	}
+	manifest, err := c.result.Size()
+	c.size += int64(len(config)) + manifest
+	return err
 }
 
 // part writes the debug halves where a debugger finds them by build id. One that is there is not written again.
@@ -186,6 +217,9 @@ func (c *column) part(t Tools) error {
 	}
 	for _, p := range c.programs {
 		f := p.binary.Facts
+		if p.binary.Reason != "" {
+			t.event(Event{Kind: "warning", Image: c.image.Name, Text: fmt.Sprintf("%s is not stripped: %s", p.plan.Bin, p.binary.Reason)})
+		}
 		if f.BuildID == "" || !f.HasDebug && !f.HasSymtab {
 			t.event(Event{Kind: "note", Image: c.image.Name, Text: fmt.Sprintf(
 				"%s has no symbols to keep beside the image: its profile strips, or it has no build id", p.plan.Bin)})
@@ -227,7 +261,8 @@ func payloads(p *plan.Plan, columns []column, r *Result) ([]output.Payload, erro
 		sum := Summary{Name: im.Name}
 		for ; i < len(columns) && columns[i].image.Name == im.Name; i++ {
 			pay.Images = append(pay.Images, columns[i].result)
-			sum.Program += columns[i].size
+			sum.Size += columns[i].size
+			sum.Program += columns[i].layer
 			sum.Debug = columns[i].debug
 		}
 		if err := root(&pay, im); err != nil {

@@ -8,6 +8,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -137,7 +138,7 @@ func preflight(ctx context.Context, p *plan.Plan, t Tools) (map[string]rootfs.Tr
 	for _, im := range p.Images {
 		tree, err := files(im, t)
 		if err != nil {
-			return nil, fmt.Errorf("image %s: %w", im.Name, err)
+			return nil, setting(im, err)
 		}
 		added[im.Name] = tree
 	}
@@ -173,9 +174,34 @@ func assemble(ctx context.Context, p *plan.Plan, columns []column, t Tools, r *R
 	return payloads(p, columns, r)
 }
 
+// setting says of an error about files that settings name which setting it is.
+func setting(im plan.Image, err error) error {
+	var (
+		file     *rootfs.FileError
+		conflict *rootfs.ConflictError
+		ca       *rootfs.CAError
+		e        = plan.SettingError{Package: im.Package, Key: "files", Reason: err.Error()}
+	)
+	switch {
+	case errors.As(err, &file):
+		e.Advice = file.Hint()
+	case errors.As(err, &conflict):
+		e.Advice = conflict.Hint()
+	case errors.As(err, &ca):
+		e.Key, e.Advice = "ca-files", ca.Hint()
+	default:
+		return fmt.Errorf("image %s: %w", im.Name, err)
+	}
+	return &e
+}
+
 func report(t Tools, findings []check.Finding) {
 	for _, f := range findings {
-		t.event(Event{Kind: "warning", Image: f.Subject, Text: f.Message})
+		text := f.Message
+		if f.Hint != "" {
+			text += " (" + f.Hint + ")"
+		}
+		t.event(Event{Kind: "warning", Image: f.Subject, Text: text})
 	}
 }
 

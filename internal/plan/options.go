@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -96,11 +97,13 @@ type SettingError struct {
 }
 
 func (e *SettingError) Error() string {
-	where := e.Key
-	if e.Origin != "" {
-		where = e.Origin + ": " + e.Key
+	switch {
+	case e.Origin == "":
+		return e.Key + ": " + e.Reason
+	case strings.HasPrefix(e.Origin, "--"), strings.HasPrefix(e.Origin, "SAMPAN_"):
+		return e.Origin + ": " + e.Reason
 	}
-	return where + ": " + e.Reason
+	return e.Origin + ": " + e.Key + ": " + e.Reason
 }
 
 // Hint says what to write instead.

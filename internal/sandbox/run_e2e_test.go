@@ -288,6 +288,18 @@ func TestForbiddenByLimit(t *testing.T) {
 	}
 }
 
+// What sampan was started to ignore (nohup), the program ignores too. (Go knows HUP and INT only.)
+func TestIgnoredStaysIgnored(t *testing.T) {
+	everyone(t, func(t *testing.T, as *syscall.Credential) {
+		c := driver(t, as, job{Command: []string{"/probe", "report"}})
+		c.Path, c.Args = "/bin/bash", []string{"bash", "-c", `trap "" HUP INT && exec -a "$1" "$0" "$2"`, c.Path, c.Args[0], c.Args[1]}
+		var r report
+		if o := finish(t, c); json.Unmarshal([]byte(o.out), &r) != nil || r.Status["SigIgn"] != "0000000000000003" {
+			t.Errorf("SigIgn %s: %+v", r.Status["SigIgn"], o)
+		}
+	})
+}
+
 // Ctrl-C on the terminal reaches the program, once, and the terminal is the program's to read from.
 func TestTerminal(t *testing.T) {
 	everyone(t, func(t *testing.T, as *syscall.Credential) {

@@ -151,6 +151,9 @@ func (r *reader) str() string {
 		b = append(b, make([]byte, min(n-int64(from), chunk))...)
 		_, r.err = io.ReadFull(r.r, b[from:])
 	}
+	if r.err != nil {
+		return ""
+	}
 	return string(b)
 }
 
