@@ -24,6 +24,8 @@ func main() {
 		// The first signal ends the work in order; a second one ends the process at once.
 		stop()
 	}()
+	// A reader of our output that is gone is an error to be told, not a death by signal.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	code := cli.Main(ctx, os.Args, os.Environ())
 	os.Exit(code)
 }

@@ -108,6 +108,10 @@ func (r *reader) executable(m cargo.Message) {
 		return
 	}
 	e := Executable{Bin: m.Target.Name, Example: slices.Contains(m.Target.Kinds, "example"), Path: m.Executable}
+	if r.compile.Crate {
+		// cargo install moves a program away from where it says that it is.
+		e.Path = filepath.Join(r.builder.crateRoot(r.compile), "bin", filepath.Base(m.Executable))
+	}
 	wanted := r.compile.Bins
 	if e.Example {
 		wanted = r.compile.Examples

@@ -139,14 +139,24 @@ func TestCommandOfABuild(t *testing.T) {
 }
 
 func TestCommandOfAPublishedCrate(t *testing.T) {
-	f := &fake{}
+	f := &fake{stdout: artifact("registry+https://r.example/index#app@0.1.0", "bin", "app", "/moved/away/app", "/moved/away/app")}
 	b := builderFor(t, f)
 	c := compile()
 	c.Crate, c.Locked = true, false
-	_, _ = b.Build(t.Context(), c)
+	built, err := b.Build(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := filepath.Join(b.CacheDir, "crates", "app-0.1.0")
+	root := filepath.Join(dir, "root", string(musl), "release")
+	if got, want := built.Executables[0].Path, filepath.Join(root, "bin", "app"); got != want {
+		t.Errorf("executable %q, want %q", got, want)
+	}
+	if last := f.cmds[0].Env[len(f.cmds[0].Env)-1]; last != "PATH=/usr/bin:/bin:"+filepath.Join(root, "bin") {
+		t.Errorf("cargo will ask for a folder in PATH: %q", last)
+	}
 	want := []string{"+stable", "install", "app@=0.1.0", "--message-format=json-render-diagnostics", "--no-track", "--force",
-		"--root", filepath.Join(dir, "root", string(musl)), "--target-dir", filepath.Join(dir, "target"), "--locked",
+		"--root", root, "--target-dir", filepath.Join(dir, "target"), "--locked",
 		"--target", string(musl), "--profile", "release", "--bin", "app"}
 	if diff := cmp.Diff(want, f.cmds[0].Args[:len(want)]); diff != "" {
 		t.Error(diff)

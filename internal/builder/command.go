@@ -39,8 +39,10 @@ func (b *Cargo) cargoCall(ctx context.Context, c plan.Compile) (run.Cmd, error) 
 		}
 		config = append(config, "target."+string(c.Triple)+".linker="+tomlString(linker))
 	}
+	cmd.Env = slices.Concat(b.Env, b.terminalEnv(), join.Env)
 	if c.Crate {
 		cmd.Args = append(cmd.Args, b.install(c)...)
+		cmd.Env = append(cmd.Env, b.crateEnv(c)...)
 	} else {
 		cmd.Args = append(cmd.Args, b.build(c)...)
 	}
@@ -52,7 +54,6 @@ func (b *Cargo) cargoCall(ctx context.Context, c plan.Compile) (run.Cmd, error) 
 		cmd.Args = append(cmd.Args, "-Z", word)
 	}
 	cmd.Args = append(cmd.Args, c.Args...)
-	cmd.Env = slices.Concat(b.Env, b.terminalEnv(), join.Env)
 	return cmd, nil
 }
 
@@ -93,7 +94,7 @@ const messageFormat = "--message-format=json-render-diagnostics"
 // install are the words for a published crate. It always gets the lock file that it ships.
 func (b *Cargo) install(c plan.Compile) []string {
 	words := []string{"install", c.Package + "@=" + c.Version, messageFormat,
-		"--no-track", "--force", "--root", filepath.Join(b.crateDir(c), "root", string(c.Triple)), "--target-dir", b.targetDir(c)}
+		"--no-track", "--force", "--root", b.crateRoot(c), "--target-dir", b.targetDir(c)}
 	if !c.Frozen {
 		words = append(words, "--locked")
 	}
@@ -104,6 +105,22 @@ func (b *Cargo) install(c plan.Compile) []string {
 // have bins of the same name, and two builds may run at once.
 func (b *Cargo) crateDir(c plan.Compile) string {
 	return filepath.Join(b.CacheDir, "crates", c.Package+"-"+c.Version)
+}
+
+// crateRoot is where cargo install puts the programs of a published crate, in a folder bin.
+func (b *Cargo) crateRoot(c plan.Compile) string {
+	return filepath.Join(b.crateDir(c), "root", string(c.Triple), c.Profile)
+}
+
+// crateEnv has the folder of the programs in PATH, at its end: cargo would ask the user to put it there.
+func (b *Cargo) crateEnv(c plan.Compile) []string {
+	path := ""
+	for _, kv := range b.Env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v + string(filepath.ListSeparator)
+		}
+	}
+	return []string{"PATH=" + path + filepath.Join(b.crateRoot(c), "bin")}
 }
 
 // targetDir is where cargo puts what it makes of c.

@@ -73,7 +73,8 @@ func (s *session) start(ctx context.Context, im pipeline.Image, args []string) e
 	if len(args) == 0 {
 		args = c.Cmd
 	}
-	code, err := sandbox.Run(ctx, sandbox.Spec{
+	// From here signals are the program's: the sandbox hands them on, and the program's end is ours.
+	code, err := sandbox.Run(context.WithoutCancel(ctx), sandbox.Spec{
 		Trees: im.Trees, Command: append(append([]string{}, c.Entrypoint...), args...), Env: c.Env, Dir: c.WorkingDir,
 		UID: im.Plan.UID, GID: im.Plan.GID, Hostname: strings.ReplaceAll(im.Plan.Name, "/", "-"),
 		Stdin: s.stdin, Stdout: s.stdout, Stderr: s.stderr, Self: s.self,

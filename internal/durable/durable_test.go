@@ -358,7 +358,7 @@ func TestErrorSaysWhatToDo(t *testing.T) {
 			t.Errorf("got %q, want %q", err, want)
 		}
 		full := errors.Is(c.err, syscall.ENOSPC) || errors.Is(c.err, syscall.EDQUOT)
-		if strings.Contains(err.Error(), "4096 bytes") != full {
+		if strings.Contains(err.Error(), "at least 4096 bytes") != full {
 			t.Errorf("space needed: %q", err)
 		}
 	}

@@ -16,14 +16,14 @@ type Error struct {
 	Op   string // what was tried: "create", "write", "sync", "rename", "link", "lock", "sweep", "open"
 	Path string
 	Err  error // the cause, without the path
-	Need int64 // bytes that the file needs as far as known, else 0
+	Need int64 // bytes that the file needs at least, 0 when nothing is known
 }
 
 // Error gives "verb path: cause", and for want of space how much the file needs.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err)
 	if e.Need > 0 && noSpace(e.Err) {
-		s += fmt.Sprintf(" (the file needs %d bytes)", e.Need)
+		s += fmt.Sprintf(" (the file needs at least %d bytes)", e.Need)
 	}
 	return s
 }

@@ -40,7 +40,7 @@ func pack(ctx context.Context, t rootfs.Tree, c Compression, crew *crew, job job
 	if c.gzip() {
 		e.hash = sha256.New()
 	}
-	f := &feeder{ctx: ctx, level: c.level(), crew: crew, work: s.work, order: order, raw: sha256.New(), progress: job.progress}
+	f := &feeder{stop: ctx.Done(), why: ctx.Err, level: c.level(), crew: crew, work: s.work, order: order, raw: sha256.New(), progress: job.progress}
 	for i := range t {
 		f.total += t[i].Size
 	}
@@ -81,7 +81,8 @@ func sum(h hash.Hash) v1.Hash {
 
 // feeder cuts the tar stream into blocks, hands them on, and hashes them. It lives for one call of pack.
 type feeder struct {
-	ctx      context.Context
+	stop     <-chan struct{} // closed when the work is not wanted any more
+	why      func() error    // not nil then
 	level    int
 	crew     *crew
 	work     chan<- *block
@@ -99,7 +100,7 @@ type feeder struct {
 func (f *feeder) run(t rootfs.Tree) error {
 	err := writeTar(t, f)
 	if err == nil {
-		err = f.ctx.Err()
+		err = f.why()
 	}
 	if err != nil {
 		if f.current != nil {
@@ -117,12 +118,12 @@ func (f *feeder) space() ([]byte, error) {
 		f.send(false)
 	}
 	if f.current == nil {
-		if err := f.ctx.Err(); err != nil {
+		if err := f.why(); err != nil {
 			return nil, err
 		}
 		select {
-		case <-f.ctx.Done():
-			return nil, f.ctx.Err()
+		case <-f.stop:
+			return nil, f.why()
 		case b := <-f.crew.free:
 			b.start(f.tail, f.level)
 			f.current = b

@@ -14,14 +14,13 @@ import (
 
 var update = flag.Bool("update", false, "renew the golden files")
 
-// TestTranslate reads testdata/link/*.txt: a name, the triple and cc's arguments, then what lld and what a cc gets.
+// TestTranslate reads testdata/link/*.txt: a name, the triple and cc's arguments, then what the linker gets.
 //
 //	# comment
 //	== name
 //	triple
 //	> cc's arguments, as in a response file; several lines are one command
-//	lld: …
-//	cc: …
+//	ld: …
 func TestTranslate(t *testing.T) {
 	files, err := filepath.Glob("testdata/link/*.txt")
 	if err != nil || len(files) == 0 {
@@ -69,15 +68,14 @@ func translateCases(t *testing.T, text string) string {
 		case r.query != "" && !r.links():
 			out.WriteString("query: " + r.query + "\n")
 		default:
-			out.WriteString("lld: " + line(lldArgs(words)) + "\n")
-			out.WriteString("cc: " + line(ccArgs(r, m, words)) + "\n")
+			out.WriteString("ld: " + line(texts(words)) + "\n")
 		}
 	}
 	return out.String()
 }
 
 func line(args []string) string {
-	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(joinResponse(args), "\\ ", "\x00"), "\n", " "))
+	return strings.TrimSpace(strings.ReplaceAll(joinResponse(args), "\n", " "))
 }
 
 func diff(t *testing.T, file, got, want string) {

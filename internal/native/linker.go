@@ -3,6 +3,7 @@
 package native
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -20,24 +21,21 @@ import (
 type linker struct {
 	path   string
 	prefix []string // what it wants to hear first
-	cc     bool     // a compiler driver, not a linker
+	ask    bool     // a compiler driver, which has to be asked for its linker
 }
 
 // LinkerError says that there is no linker for a triple.
 type LinkerError struct {
 	Triple cargo.Triple
-	Cross  string // the GNU cross compiler that would do too; "" for the host's own architecture
+	Cross  string // prefix of the GNU tools that would do too; "" for the host's own
 }
 
 func (e *LinkerError) Error() string {
-	return "find linker for " + string(e.Triple) + ": the toolchain has no rust-lld, and PATH has neither ld.lld nor " + e.compiler()
-}
-
-func (e *LinkerError) compiler() string {
-	if e.Cross != "" {
-		return e.Cross + "-gcc"
+	prefix := e.Cross
+	if prefix != "" {
+		prefix += "-"
 	}
-	return "cc"
+	return "find linker for " + string(e.Triple) + ": the toolchain has no rust-lld, and PATH has neither ld.lld nor " + prefix + "ld"
 }
 
 // Hint names the package, which has the same name nearly everywhere.
@@ -91,7 +89,10 @@ func (s *site) selfContained() string {
 	return dir
 }
 
-// linker finds rust-lld, else the newest ld.lld, else the cc of the machine that is linked for.
+// linker finds rust-lld, else the newest ld.lld, else the GNU linker for the machine, in PATH or behind its cc.
+//
+// cc itself is not let near the link: it would look for libraries in the host's folders as well, find those of glibc
+// there, and take them.
 func (s *site) linker() (linker, error) {
 	if p, ok := s.rustLLD(); ok {
 		return linker{path: p, prefix: []string{"-flavor", "gnu"}}, nil
@@ -99,17 +100,38 @@ func (s *site) linker() (linker, error) {
 	if p, ok := s.systemLLD(); ok {
 		return linker{path: p}, nil
 	}
-	names := []string{s.machine.cross + "-gcc"}
-	cross := s.machine.cross
+	cross := s.machine.cross + "-"
+	linkers, compilers := []string{cross + "ld.bfd", cross + "ld"}, []string{cross + "gcc"}
 	if runtime.GOOS == "linux" && s.machine.goarch == runtime.GOARCH {
-		names, cross = []string{"cc", "gcc", "clang"}, ""
+		linkers, compilers, cross = append(linkers, "ld.bfd", "ld"), append(compilers, "cc", "gcc", "clang"), ""
 	}
-	for _, name := range names {
-		if p, err := run.LookPath(name, s.env); err == nil && s.usable(p) {
-			return linker{path: p, cc: true}, nil
+	for _, name := range linkers {
+		if p, err := run.LookPath(name, s.env); err == nil {
+			return linker{path: p, prefix: ownFoldersOnly}, nil
 		}
 	}
-	return linker{}, &LinkerError{Triple: s.triple, Cross: cross}
+	for _, name := range compilers {
+		if p, err := run.LookPath(name, s.env); err == nil && !s.ourselves(p) {
+			return linker{path: p, prefix: ownFoldersOnly, ask: true}, nil
+		}
+	}
+	return linker{}, &LinkerError{Triple: s.triple, Cross: strings.TrimSuffix(cross, "-")}
+}
+
+// ownFoldersOnly keeps a GNU linker to the folders on its command line. lld has no others.
+var ownFoldersOnly = []string{"-nostdlib"}
+
+// ask asks a compiler driver for its linker.
+func (s *site) ask(ctx context.Context, r run.Runner, l linker) (linker, error) {
+	out, err := run.Output(ctx, r, run.Cmd{Path: l.path, Args: []string{"-print-prog-name=ld"}, Env: linkEnv(s.env), Foreground: true})
+	if err != nil {
+		return linker{}, err
+	}
+	path, err := run.LookPath(strings.TrimSpace(string(out)), s.env)
+	if err != nil {
+		return linker{}, &LinkerError{Triple: s.triple}
+	}
+	return linker{path: path, prefix: l.prefix}, nil
 }
 
 // rustLLD prefers the one that rustc itself points to by PATH: a sysroot may hold those of several hosts.
@@ -163,16 +185,11 @@ func (s *site) systemLLD() (string, bool) {
 	return p, err == nil
 }
 
-// usable refuses ourselves, when our folder is in PATH, and musl-gcc under another name: it links any position
-// independent program against musl's loader.
-func (s *site) usable(path string) bool {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil || strings.HasSuffix(filepath.Base(real), "musl-gcc") {
-		return false
-	}
+// ourselves is about our own folder in PATH: we would ask ourselves without end.
+func (s *site) ourselves(path string) bool {
 	a, errA := os.Stat(path)
 	b, errB := os.Stat(s.self)
-	return errors.Join(errA, errB) != nil || !os.SameFile(a, b)
+	return errors.Join(errA, errB) == nil && os.SameFile(a, b)
 }
 
 // globEscape makes a folder's name mean itself in a pattern.

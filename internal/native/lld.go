@@ -27,7 +27,7 @@ func (r *request) build(m machine, dir string) []word {
 	}
 	q.sift(r.words)
 	if r.output != relocatable && !r.noDefault && dir != "" {
-		q.add("-L", dir, "-lunwind", "-lc")
+		q.add("-L", dir, "--start-group", "-lunwind", "-lc", "--end-group")
 	}
 	if ends {
 		q.endFiles(dir)
@@ -162,43 +162,11 @@ var gnuOnlyWords = []string{"accept-unknown-input-arch", "no-accept-unknown-inpu
 	"no-start-stop-gc", "thread-count", "traditional-format", "warn-execstack", "no-warn-execstack", "warn-rwx-segments",
 	"no-warn-rwx-segments", "warn-textrel"}
 
-// lldArgs are the words for lld.
-func lldArgs(words []word) []string {
+// texts are the words as arguments.
+func texts(words []word) []string {
 	out := make([]string, len(words))
 	for i, w := range words {
 		out[i] = w.text
-	}
-	return out
-}
-
-// ccArgs are the words for a real cc, which then takes nothing of its own but the linker.
-func ccArgs(r *request, m machine, words []word) []string {
-	var out []string
-	if m.ccMode != "" {
-		out = append(out, m.ccMode)
-	}
-	out = append(out, "-nostartfiles", "-nodefaultlibs")
-	switch {
-	case r.output == sharedObject:
-		out = append(out, "-shared")
-	case r.output == relocatable:
-		out = append(out, "-r")
-	case r.static && r.pie:
-		out = append(out, "-static-pie")
-	case r.static:
-		out = append(out, "-static", "-no-pie")
-	case r.pie:
-		out = append(out, "-pie")
-	default:
-		out = append(out, "-no-pie")
-	}
-	for i, w := range words {
-		// cc has to know the output itself: it would name another one first.
-		output := strings.HasPrefix(w.text, "-o") || i > 0 && words[i-1].text == "-o"
-		if !w.input && !output {
-			out = append(out, "-Xlinker")
-		}
-		out = append(out, w.text)
 	}
 	return out
 }

@@ -84,21 +84,22 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	words := r.build(m, s.selfContained())
-	linkerArgs := lldArgs(words)
-	if l.cc {
-		linkerArgs = ccArgs(r, m, words)
+	if l.ask {
+		if l, err = s.ask(ctx, c.Runner, l); err != nil {
+			return 0, err
+		}
 	}
+	linkerArgs := append(slices.Clone(l.prefix), texts(r.build(m, s.selfContained()))...)
 	if response != "" {
 		file := response + ".sampan"
-		if linkerArgs, err = writeResponse(file, linkerArgs); err != nil {
+		if linkerArgs, err = writeResponse(file, linkerArgs, len(l.prefix)); err != nil {
 			return 0, err
 		}
 		defer os.Remove(file)
 	}
 	return 0, c.Runner.Run(ctx, run.Cmd{
 		Path:       l.path,
-		Args:       append(l.prefix, linkerArgs...),
+		Args:       linkerArgs,
 		Env:        linkEnv(c.Env),
 		Stdout:     c.Stdout,
 		Stderr:     c.Stderr,
@@ -108,11 +109,12 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 
 // writeResponse hands the arguments over as a file, beside the one they came in: rustc resorts to one when a line is
 // longer than the system takes, and removes that folder after the link.
-func writeResponse(file string, args []string) ([]string, error) {
-	if err := os.WriteFile(file, []byte(joinResponse(args)), 0o600); err != nil {
+// The first few stay outside: rust-lld has to know its flavour before it reads a file.
+func writeResponse(file string, args []string, first int) ([]string, error) {
+	if err := os.WriteFile(file, []byte(joinResponse(args[first:])), 0o600); err != nil {
 		return nil, fmt.Errorf("write response file %s: %w", file, cause(err))
 	}
-	return []string{"@" + file}, nil
+	return append(slices.Clone(args[:first]), "@"+file), nil
 }
 
 // links reports whether there is anything to link.

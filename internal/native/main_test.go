@@ -116,12 +116,16 @@ func TestLinkerOrder(t *testing.T) {
 		triple cargo.Triple
 		bins   []string
 		want   string // "" for none
+		ask    bool
 	}{
-		{"newest lld", host, []string{"ld.lld", "ld.lld-9", "ld.lld-14", "ld.lld-x", "cc"}, "ld.lld-14"},
-		{"plain lld", host, []string{"ld.lld", "cc", "ld.lld-"}, "ld.lld"},
-		{"nothing", host, []string{"ld", "rust-lldx"}, ""},
-		{"cross compiler", foreign, []string{"cc", "s390x-linux-gnu-gcc"}, "s390x-linux-gnu-gcc"},
-		{"the host's cc links for the host only", foreign, []string{"cc"}, ""},
+		{"newest lld", host, []string{"ld.lld", "ld.lld-9", "ld.lld-14", "ld.lld-x", "cc"}, "ld.lld-14", false},
+		{"plain lld", host, []string{"ld.lld", "cc", "ld", "ld.lld-"}, "ld.lld", false},
+		{"GNU ld", host, []string{"ld", "cc"}, "ld", false},
+		{"a cc without ld in PATH", host, []string{"cc"}, "cc", true},
+		{"nothing", host, []string{"ldx", "rust-lldx"}, "", false},
+		{"cross linker", foreign, []string{"cc", "ld", "s390x-linux-gnu-ld"}, "s390x-linux-gnu-ld", false},
+		{"cross compiler", foreign, []string{"cc", "ld", "s390x-linux-gnu-gcc"}, "s390x-linux-gnu-gcc", true},
+		{"the host's tools link for the host only", foreign, []string{"cc", "ld"}, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -137,25 +141,52 @@ func TestLinkerOrder(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || l.path != filepath.Join(dir, c.want) || l.cc == strings.HasPrefix(c.want, "ld.lld") {
+			if err != nil || l.path != filepath.Join(dir, c.want) || l.ask != c.ask {
 				t.Errorf("linker = %+v, %v", l, err)
+			}
+			if lld := strings.Contains(c.want, "lld"); lld == slices.Contains(l.prefix, "-nostdlib") {
+				t.Errorf("%s is told %q", c.want, l.prefix)
 			}
 		})
 	}
 }
 
-func TestNeitherMuslGccNorOurselvesLink(t *testing.T) {
+func TestWeDoNotAskOurselves(t *testing.T) {
 	dir := t.TempDir()
 	m, _ := machineOf(musl)
 	m.goarch = runtime.GOARCH
-	gcc := file(t, dir, "x86_64-linux-musl-gcc")
-	if err := os.Symlink(gcc, filepath.Join(dir, "cc")); err != nil {
-		t.Fatal(err)
-	}
-	self := file(t, dir, "gcc")
-	s := newSite(musl, m, self, nil, []string{"PATH=" + dir})
+	s := newSite(musl, m, file(t, dir, "cc"), nil, []string{"PATH=" + dir})
 	if l, err := s.linker(); err == nil {
 		t.Errorf("links with %s", l.path)
+	}
+}
+
+// asked is a cc that answers, and a linker that links.
+type asked struct {
+	recorder
+	ld string
+}
+
+func (a *asked) Run(ctx context.Context, c run.Cmd) error {
+	if slices.Equal(c.Args, []string{"-print-prog-name=ld"}) {
+		_, err := c.Stdout.Write([]byte(a.ld + "\n"))
+		return err
+	}
+	return a.recorder.Run(ctx, c)
+}
+
+func TestTheLinkerBehindCC(t *testing.T) {
+	dir := t.TempDir()
+	file(t, dir, "bin/s390x-linux-gnu-gcc")
+	ld := file(t, dir, "libexec/ld")
+	r := &asked{ld: ld}
+	_, code, _, errs := call("/d/s390x-unknown-linux-musl/cc", r, filepath.Join(dir, "bin"), "a.o", "-static", "-nostdlib")
+	if code != 0 || len(r.cmds) != 1 || r.cmds[0].Path != ld || r.cmds[0].Args[0] != "-nostdlib" {
+		t.Errorf("code %d, %v, %s", code, r.cmds, errs)
+	}
+	r = &asked{ld: "ld"}
+	if _, code, _, errs := call("/d/s390x-unknown-linux-musl/cc", r, filepath.Join(dir, "bin"), "a.o"); code != 1 || !strings.Contains(errs, "find linker") {
+		t.Errorf("a cc that has no ld: code %d, %s", code, errs)
 	}
 }
 

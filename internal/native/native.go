@@ -24,34 +24,33 @@ type machine struct {
 	emulation string // of ELF linkers: -m
 	loader    string // architecture in the name of musl's dynamic loader
 	goarch    string // as Go names it; "" where Go does not run
-	cross     string // prefix of a GNU cross compiler
-	ccMode    string // what cc is told when it is the host's own and knows several machines
+	cross     string // prefix of GNU cross tools
 }
 
 // machines has one row for each architecture that Rust has a musl target for (riscv64 is Alpine's word).
 var machines = []machine{
-	{"x86_64", "elf_x86_64", "x86_64", "amd64", "x86_64-linux-gnu", "-m64"},
-	{"i586", "elf_i386", "i386", "386", "i686-linux-gnu", "-m32"},
-	{"i686", "elf_i386", "i386", "386", "i686-linux-gnu", "-m32"},
-	{"aarch64", "aarch64linux", "aarch64", "arm64", "aarch64-linux-gnu", ""},
-	{"aarch64_be", "aarch64linuxb", "aarch64_be", "", "aarch64_be-linux-gnu", ""},
-	{"arm", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi", ""},
-	{"armv5te", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi", ""},
-	{"armv7", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi", ""},
-	{"thumbv7neon", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi", ""},
-	{"riscv64gc", "elf64lriscv", "riscv64", "riscv64", "riscv64-linux-gnu", ""},
-	{"riscv64", "elf64lriscv", "riscv64", "riscv64", "riscv64-linux-gnu", ""},
-	{"riscv32gc", "elf32lriscv", "riscv32", "", "riscv32-linux-gnu", ""},
-	{"loongarch64", "elf64loongarch", "loongarch64", "loong64", "loongarch64-linux-gnu", ""},
-	{"powerpc", "elf32ppclinux", "powerpc", "", "powerpc-linux-gnu", ""},
-	{"powerpc64", "elf64ppc", "powerpc64", "ppc64", "powerpc64-linux-gnu", ""},
-	{"powerpc64le", "elf64lppc", "powerpc64le", "ppc64le", "powerpc64le-linux-gnu", ""},
-	{"s390x", "elf64_s390", "s390x", "s390x", "s390x-linux-gnu", ""},
-	{"mips", "elf32btsmip", "mips", "mips", "mips-linux-gnu", ""},
-	{"mipsel", "elf32ltsmip", "mipsel", "mipsle", "mipsel-linux-gnu", ""},
-	{"mips64", "elf64btsmip", "mips64", "mips64", "mips64-linux-gnuabi64", ""},
-	{"mips64el", "elf64ltsmip", "mips64el", "mips64le", "mips64el-linux-gnuabi64", ""},
-	{"hexagon", "hexagonelf", "hexagon", "", "hexagon-linux-gnu", ""},
+	{"x86_64", "elf_x86_64", "x86_64", "amd64", "x86_64-linux-gnu"},
+	{"i586", "elf_i386", "i386", "386", "i686-linux-gnu"},
+	{"i686", "elf_i386", "i386", "386", "i686-linux-gnu"},
+	{"aarch64", "aarch64linux", "aarch64", "arm64", "aarch64-linux-gnu"},
+	{"aarch64_be", "aarch64linuxb", "aarch64_be", "", "aarch64_be-linux-gnu"},
+	{"arm", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi"},
+	{"armv5te", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi"},
+	{"armv7", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi"},
+	{"thumbv7neon", "armelf_linux_eabi", "arm", "arm", "arm-linux-gnueabi"},
+	{"riscv64gc", "elf64lriscv", "riscv64", "riscv64", "riscv64-linux-gnu"},
+	{"riscv64", "elf64lriscv", "riscv64", "riscv64", "riscv64-linux-gnu"},
+	{"riscv32gc", "elf32lriscv", "riscv32", "", "riscv32-linux-gnu"},
+	{"loongarch64", "elf64loongarch", "loongarch64", "loong64", "loongarch64-linux-gnu"},
+	{"powerpc", "elf32ppclinux", "powerpc", "", "powerpc-linux-gnu"},
+	{"powerpc64", "elf64ppc", "powerpc64", "ppc64", "powerpc64-linux-gnu"},
+	{"powerpc64le", "elf64lppc", "powerpc64le", "ppc64le", "powerpc64le-linux-gnu"},
+	{"s390x", "elf64_s390", "s390x", "s390x", "s390x-linux-gnu"},
+	{"mips", "elf32btsmip", "mips", "mips", "mips-linux-gnu"},
+	{"mipsel", "elf32ltsmip", "mipsel", "mipsle", "mipsel-linux-gnu"},
+	{"mips64", "elf64btsmip", "mips64", "mips64", "mips64-linux-gnuabi64"},
+	{"mips64el", "elf64ltsmip", "mips64el", "mips64le", "mips64el-linux-gnuabi64"},
+	{"hexagon", "hexagonelf", "hexagon", "", "hexagon-linux-gnu"},
 }
 
 // machineOf finds the row of a musl triple.

@@ -88,25 +88,31 @@ func TestWhatTheProgramSees(t *testing.T) {
 		if got := r.Read["/etc/resolv.conf"]; got != string(host[:min(len(host), 100)]) {
 			t.Errorf("resolv.conf: %q", got)
 		}
-		for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
-			if r.Status[set] != "0000000000000000" {
-				t.Errorf("%s: %s", set, r.Status[set])
-			}
-		}
-		if r.Status["NoNewPrivs"] != "1" || r.Status["SigIgn"] != ownStatus(t, "SigIgn") {
-			t.Errorf("NoNewPrivs %s, SigIgn %s", r.Status["NoNewPrivs"], r.Status["SigIgn"])
-		}
-		want := []string{"/dev/fd", "/dev/full", "/dev/null", "/dev/random", "/dev/shm", "/dev/stderr", "/dev/stdin", "/dev/stdout", "/dev/tty", "/dev/urandom", "/dev/zero"}
-		if diff := cmp.Diff(want, r.Dev); diff != "" {
-			t.Errorf("devices: %s", diff)
-		}
-		if len(r.Mounts) != 4+6 || !strings.HasPrefix(r.Mounts[0], "tmpfs / tmpfs ro,") {
-			t.Errorf("mounts: %q", r.Mounts)
-		}
+		checkConfinement(t, r)
 		if now, _ := os.ReadFile("/proc/self/mounts"); string(now) != string(mounts) {
 			t.Errorf("the host's mounts changed: %s", cmp.Diff(string(mounts), string(now)))
 		}
 	})
+}
+
+// checkConfinement says what the program has of privileges, devices and mounts.
+func checkConfinement(t *testing.T, r report) {
+	t.Helper()
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		if r.Status[set] != "0000000000000000" {
+			t.Errorf("%s: %s", set, r.Status[set])
+		}
+	}
+	if r.Status["NoNewPrivs"] != "1" || r.Status["SigIgn"] != ownStatus(t, "SigIgn") {
+		t.Errorf("NoNewPrivs %s, SigIgn %s", r.Status["NoNewPrivs"], r.Status["SigIgn"])
+	}
+	want := []string{"/dev/fd", "/dev/full", "/dev/null", "/dev/random", "/dev/shm", "/dev/stderr", "/dev/stdin", "/dev/stdout", "/dev/tty", "/dev/urandom", "/dev/zero"}
+	if diff := cmp.Diff(want, r.Dev); diff != "" {
+		t.Errorf("devices: %s", diff)
+	}
+	if len(r.Mounts) != 4+6 || !strings.HasPrefix(r.Mounts[0], "tmpfs / tmpfs ro,") {
+		t.Errorf("mounts: %q", r.Mounts)
+	}
 }
 
 func ownStatus(t *testing.T, key string) string {
