@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -108,12 +109,16 @@ func (s *suite) b13(ctx context.Context) error {
 			return err
 		}
 		calls := strings.Split(strings.TrimSpace(string(data)), "\n")
-		rows = append(rows, []string{state, fmt.Sprint(len(calls)), "`" + strings.Join(calls, "`<br>`") + "`"})
-		if state != "first" {
-			s.report.goal("B13", state+": one process, cargo", fmt.Sprint(len(calls)), len(calls) == 1 && strings.HasPrefix(calls[0], "cargo "))
+		cargos := slices.DeleteFunc(slices.Clone(calls), func(call string) bool { return !strings.HasPrefix(call, "cargo ") })
+		rows = append(rows, []string{state, fmt.Sprint(len(cargos)), fmt.Sprint(len(calls) - len(cargos)), "`" + strings.Join(cargos, "`<br>`") + "`"})
+		switch state {
+		case "again, nothing changed": // a compiler that is asked something would be in the count
+			s.report.goal("B13", state+": one process, cargo", fmt.Sprint(len(calls)), len(calls) == 1 && len(cargos) == 1)
+		case "after an edit":
+			s.report.goal("B13", state+": one cargo", fmt.Sprint(len(cargos)), len(cargos) == 1)
 		}
 	}
-	s.report.table([]string{"build", "calls", "which"}, rows)
+	s.report.table([]string{"build", "cargo", "rustc, rustup, cargo's own too", "cargo's calls"}, rows)
 	return nil
 }
 

@@ -23,9 +23,6 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == peakWord {
-		os.Exit(peakOf(os.Args[2:]))
-	}
 	only := flag.String("only", "", "which `benchmarks`, as B1,B3; all when empty")
 	rounds := flag.Int("rounds", 11, "measured rounds of each")
 	large := flag.Int64("large", 1<<30, "`bytes` of the largest input of B6")

@@ -7,7 +7,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // step is one process that is timed from outside.
@@ -118,39 +119,38 @@ func (st step) command(ctx context.Context) *exec.Cmd {
 	return cmd
 }
 
-// peakWord makes this program measure another's memory and nothing else: see peak.
-const peakWord = "-measure-peak-of"
-
-// peak measures the memory of a process. The kernel starts a process's peak with its parent's size, so the parent has
-// to be small: a fresh start of this program.
+// peak measures the memory of a process. The kernel starts a process's peak with its parent's size, and ours is
+// larger than what we want to see. So a shell starts it in the background and ends, the process becomes our child
+// (PR_SET_CHILD_SUBREAPER), and we wait for it.
 func (st step) peak(ctx context.Context) (sample, error) {
-	self, err := os.Executable()
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return sample{}, err
+	}
+	words := st.argv
+	st.argv = append([]string{"sh", "-c", `"$@" >/dev/null & echo $!`, "sh"}, words...)
+	_, out, err := st.run(ctx) // until stderr is closed, which the process still holds
 	if err != nil {
 		return sample{}, err
 	}
-	st.argv = append([]string{self, peakWord}, st.argv...)
-	s, out, err := st.run(ctx)
+	pid, err := strconv.Atoi(strings.TrimSpace(out))
 	if err != nil {
-		return sample{}, err
+		return sample{}, fmt.Errorf("start %s: %w", words[0], err)
 	}
-	if err := json.Unmarshal([]byte(out), &s.rss); err != nil {
-		return sample{}, fmt.Errorf("read the peak: %w: %s", err, out)
+	var status syscall.WaitStatus
+	var usage syscall.Rusage
+	for {
+		_, err = syscall.Wait4(pid, &status, 0, &usage)
+		if err != syscall.EINTR {
+			break
+		}
 	}
-	return s, nil
-}
-
-// peakOf is the other side of peak: it prints a process's peak in bytes.
-func peakOf(argv []string) int {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stderr = os.Stderr
-	err := cmd.Run()
-	if cmd.ProcessState == nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if err != nil {
+		return sample{}, fmt.Errorf("wait for %s: %w", words[0], err)
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	fmt.Println(usage.Maxrss << 10) // getrusage(2) counts in KiB
-	return cmd.ProcessState.ExitCode()
+	if status.ExitStatus() != 0 {
+		return sample{}, fmt.Errorf("%s: exit status %d", strings.Join(words, " "), status.ExitStatus())
+	}
+	return sample{rss: usage.Maxrss << 10}, nil // getrusage(2) counts in KiB
 }
 
 const (

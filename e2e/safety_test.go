@@ -212,10 +212,10 @@ func TestInterrupt(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 130 {
 		t.Errorf("exit code %d, want 130\n%s", code, out.String())
 	}
-	for time.Since(start) < 2*time.Second && running(pid) {
+	for time.Since(start) < 2*time.Second && alive(pid) {
 		time.Sleep(10 * time.Millisecond)
 	}
-	if running(pid) {
+	if alive(pid) {
 		t.Errorf("process %s of the build script is still there after 2 s", pid)
 	}
 	if !strings.Contains(out.String(), "interrupted") {
@@ -255,8 +255,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// running tells whether a process is there and alive; one that has ended and waits for its new parent is not.
-func running(pid string) bool {
+// alive tells whether a process is there and alive; one that has ended and waits for its new parent is not.
+func alive(pid string) bool {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
 		return false

@@ -55,7 +55,7 @@ var surroundings = []surrounding{
 	{"TZ", func(t *testing.T, s *scene) { s.env = append(s.env, "TZ=Pacific/Kiritimati") }},
 	{"umask", func(t *testing.T, s *scene) { s.prefix = []string{"sh", "-c", `umask 077 && exec "$@"`, "sh"} }},
 	{"clock", func(t *testing.T, s *scene) {
-		s.prefix = []string{"faketime", "2038-01-20 03:14:08"}
+		s.env = append(s.env, "LD_PRELOAD="+clock(t))
 	}},
 	{"cores", func(t *testing.T, s *scene) {
 		s.prefix = []string{"taskset", "-c", "0"}
@@ -76,7 +76,7 @@ var surroundings = []surrounding{
 // TestSurroundings: a workspace with real dependencies, a proc macro and a build script gives the same digest in each.
 func TestSurroundings(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "source")
-	copyTree(t, filepath.Join(Root(t), "examples", "service"), source)
+	copyTree(t, filepath.Join("testdata", "boat"), source)
 	want := build(t, fresh(t, source, "base"))
 	for _, s := range surroundings {
 		t.Run(s.name, func(t *testing.T) {
@@ -92,6 +92,17 @@ func TestSurroundings(t *testing.T) {
 	}
 }
 
+// clock compiles the preloaded clock, and sees that it goes wrong as it should.
+func clock(t *testing.T) string {
+	t.Helper()
+	lib := filepath.Join(t.TempDir(), "clock.so")
+	Must(t, "", nil, "cc", "-shared", "-fPIC", "-O2", "-o", lib, filepath.Join("testdata", "clock.c"))
+	if year := strings.TrimSpace(Must(t, "", []string{"LD_PRELOAD=" + lib}, "date", "+%Y")); year < "2038" {
+		t.Fatalf("the year is %s, the clock is not ahead", year)
+	}
+	return lib
+}
+
 // fresh is a copy of the sources with caches of its own.
 func fresh(t *testing.T, source, name string) *scene {
 	t.Helper()
@@ -102,7 +113,7 @@ func fresh(t *testing.T, source, name string) *scene {
 
 func build(t *testing.T, s *scene) string {
 	t.Helper()
-	argv := slices.Concat(s.prefix, []string{Sampan(t), "build"}, s.words)
+	argv := slices.Concat(s.prefix, []string{Sampan(t), "build", "-p", "boat"}, s.words)
 	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), s.env...)
