@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 )
 
-// identity names a file's content without reading it: path, size and modification time.
+// identity names a file's content without reading it: path, size, modification time, and what the file system knows of
+// the inode.
 func identity(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -18,5 +19,5 @@ func identity(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s %d %d", abs, fi.Size(), fi.ModTime().UnixNano()), nil
+	return fmt.Sprintf("%s %d %d%s", abs, fi.Size(), fi.ModTime().UnixNano(), inode(fi)), nil
 }
