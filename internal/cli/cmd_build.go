@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -118,12 +119,14 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 	return t, nil
 }
 
-// scratch is where layers are made when there is no cache: under the target directory, else where temporary files go.
+// scratch is where layers are made when there is no cache: a folder of this process under the target directory, else
+// where temporary files go.
 func (s *session) scratch() string {
+	name := fmt.Sprintf(".layers-%d", os.Getpid())
 	if s.ws != nil {
-		return filepath.Join(s.targetDir(), "sampan", ".layers")
+		return filepath.Join(s.targetDir(), "sampan", name)
 	}
-	return ""
+	return filepath.Join(os.TempDir(), "sampan"+name)
 }
 
 // folder is where a package's sources of files are looked for.

@@ -87,7 +87,7 @@ type LayerOptions struct {
 	Workers     int    // that deflate at once; 0 is one for each core. A Store keeps the number of its first layer
 	Store       *Store // nil for none
 	Key         string // names the content of the tree, for the Store to remember; "" when it has no name
-	Scratch     string // folder for the blob when there is no Store or it cannot be written; the caller removes it
+	Scratch     string // folder for the blob when there is no Store or it cannot be written: made when needed, removed by the caller
 
 	// Progress is told, from the goroutine that called NewLayer, how many of the bytes of the tree's files are read.
 	// It is not called for a layer that was in the Store.
@@ -183,6 +183,9 @@ func (o *LayerOptions) create() (f *durable.File, dir string, stored bool, err e
 		if err == nil {
 			err = errNoPlace
 		}
+		return nil, "", false, err
+	}
+	if err = durable.MkdirAll(o.Scratch); err != nil {
 		return nil, "", false, err
 	}
 	f, err = durable.Create(filepath.Join(o.Scratch, "layer"), blobMode)

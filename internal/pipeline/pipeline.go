@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,7 +28,7 @@ type Tools struct {
 	Builder  builder.Builder         // nil when the Plan has no Compile
 	Outputs  []output.Output         // where every image goes
 	Store    *image.Store            // cache of layers; nil for none
-	Scratch  string                  // folder for blobs when there is no Store
+	Scratch  string                  // folder of this run alone for blobs when the Store cannot be used; Run removes it
 	Root     string                  // folder that sources of files are relative to, per package: see Folder
 	Folder   func(pkg string) string // a package's folder
 	DebugDir string                  // where debug halves go; "" for nowhere
@@ -75,6 +76,9 @@ type Summary struct {
 func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
 	r := &Result{}
 	start := t.Now()
+	if t.Scratch != "" {
+		defer os.RemoveAll(t.Scratch)
+	}
 	added, err := preflight(ctx, p, t)
 	if err != nil {
 		return r, err
