@@ -119,38 +119,69 @@ func (st step) command(ctx context.Context) *exec.Cmd {
 	return cmd
 }
 
+// background starts a program that waits until descriptor 3 is closed at its other end, and prints its process id.
+const background = `{ read -r _ <&3; exec "$@" 3<&-; } >/dev/null & echo $!`
+
 // peak measures the memory of a process. The kernel starts a process's peak with its parent's size, and ours is
 // larger than what we want to see. So a shell starts it in the background and ends, the process becomes our child
-// (PR_SET_CHILD_SUBREAPER), and we wait for it.
+// (PR_SET_CHILD_SUBREAPER), and we wait for it. It does nothing before the shell has ended, which would otherwise
+// wait for a quick one itself.
 func (st step) peak(ctx context.Context) (sample, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return sample{}, err
 	}
-	words := st.argv
-	st.argv = append([]string{"sh", "-c", `"$@" >/dev/null & echo $!`, "sh"}, words...)
-	_, out, err := st.run(ctx) // until stderr is closed, which the process still holds
+	hold, release, err := os.Pipe()
 	if err != nil {
 		return sample{}, err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	defer hold.Close()
+	defer release.Close()
+	stderr, err := os.CreateTemp("", "sampan-bench-stderr-") // a file, since a pipe would be waited for
+	if err != nil {
+		return sample{}, err
+	}
+	defer os.Remove(stderr.Name())
+	defer stderr.Close()
+	words := st.argv
+	st.argv = append([]string{"sh", "-c", background, "sh"}, words...)
+	cmd := st.command(ctx)
+	cmd.Stderr, cmd.ExtraFiles = stderr, []*os.File{hold}
+	out, err := cmd.Output()
 	if err != nil {
 		return sample{}, fmt.Errorf("start %s: %w", words[0], err)
 	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		return sample{}, fmt.Errorf("start %s: %w", words[0], err)
+	}
+	stop := context.AfterFunc(ctx, func() { syscall.Kill(pid, syscall.SIGKILL) })
+	release.Close()
+	usage, err := waitFor(pid)
+	stop()
+	if err != nil {
+		said, _ := os.ReadFile(stderr.Name())
+		return sample{}, fmt.Errorf("%s: %w: %s", strings.Join(words, " "), err, tail(string(said)))
+	}
+	return sample{rss: usage.Maxrss << 10}, nil // getrusage(2) counts in KiB
+}
+
+// waitFor waits for a child that exec.Cmd does not know; only exit status 0 is no error.
+func waitFor(pid int) (usage syscall.Rusage, err error) {
 	var status syscall.WaitStatus
-	var usage syscall.Rusage
 	for {
-		_, err = syscall.Wait4(pid, &status, 0, &usage)
-		if err != syscall.EINTR {
+		if _, err = syscall.Wait4(pid, &status, 0, &usage); err != syscall.EINTR {
 			break
 		}
 	}
-	if err != nil {
-		return sample{}, fmt.Errorf("wait for %s: %w", words[0], err)
+	switch {
+	case err != nil:
+		return usage, err
+	case status.Signaled():
+		return usage, fmt.Errorf("signal: %s", status.Signal())
+	case status.ExitStatus() != 0:
+		return usage, fmt.Errorf("exit status %d", status.ExitStatus())
 	}
-	if status.ExitStatus() != 0 {
-		return sample{}, fmt.Errorf("%s: exit status %d", strings.Join(words, " "), status.ExitStatus())
-	}
-	return sample{rss: usage.Maxrss << 10}, nil // getrusage(2) counts in KiB
+	return usage, nil
 }
 
 const (

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -19,6 +21,9 @@ import (
 var shared string
 
 func TestMain(m *testing.M) {
+	// Who runs the tests may have us ignore signals (nohup, a job in the background); with a handler of ours, what we
+	// start begins with the default actions all the same.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	dir, err := os.MkdirTemp("", "sampan-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

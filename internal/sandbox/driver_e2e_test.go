@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -56,6 +57,9 @@ func TestMain(m *testing.M) {
 	if os.Args[0] == driverName {
 		os.Exit(drive(os.Args[1]))
 	}
+	// Who runs the tests may have us ignore signals (nohup, a job in the background); with a handler of ours, what we
+	// start begins with the default actions all the same.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	code, err := prepareBench(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
