@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"sampan/internal/cargo"
 	"sampan/internal/plan"
@@ -105,33 +106,41 @@ func (e *MissingExecutableError) Hint() string {
 }
 
 var (
-	noCompile   = regexp.MustCompile("(?m)^error: could not compile `([^`]+)`")
-	noScript    = regexp.MustCompile("(?m)^error: failed to run custom build command for `([^ `]+)")
-	noLinker    = regexp.MustCompile("(?m)^error: linker `([^`]+)` not found")
-	noStart     = regexp.MustCompile(`cannot find (S?crt[1in]\.o|-lc|-lgcc_s|-lutil|-lm)\b`)
-	noStd       = regexp.MustCompile("the `([^`]+)` target may not be (?:installed|supported|available)|can't find crate for `(?:std|core)`")
-	noToolchain = regexp.MustCompile(`(?m)^error: (toolchain '([^'\s]+)' is not (?:installed|installable).*)$`)
+	noCompile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?m)^error: could not compile `([^`]+)`") })
+	noScript  = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile("(?m)^error: failed to run custom build command for `([^ `]+)")
+	})
+	noLinker = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?m)^error: linker `([^`]+)` not found") })
+	noStart  = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`cannot find (S?crt[1in]\.o|-lc|-lgcc_s|-lutil|-lm)\b`)
+	})
+	noStd = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile("the `([^`]+)` target may not be (?:installed|supported|available)|can't find crate for `(?:std|core)`")
+	})
+	noToolchain = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^error: (toolchain '([^'\s]+)' is not (?:installed|installable).*)$`)
+	})
 )
 
 // diagnose finds in cargo's words what a user can do something about.
 func diagnose(c plan.Compile, exit *run.ExitError, said string) error {
-	if m := noToolchain.FindStringSubmatch(said); m != nil {
+	if m := noToolchain().FindStringSubmatch(said); m != nil {
 		return &cargo.ToolchainError{Name: m[2], Text: m[1]}
 	}
 	if cargo.IsLockError(said) {
 		return &LockError{Package: c.Package, Crate: c.Crate}
 	}
-	if m := noLinker.FindStringSubmatch(said); m != nil {
+	if m := noLinker().FindStringSubmatch(said); m != nil {
 		return &HostLinkerError{Package: c.Package, Linker: m[1]}
 	}
-	if m := noStart.FindStringSubmatch(said); m != nil {
+	if m := noStart().FindStringSubmatch(said); m != nil {
 		return &HostLinkerError{Package: c.Package, Missing: m[1]}
 	}
-	if m := noStd.FindStringSubmatch(said); m != nil && (m[1] == "" || m[1] == string(c.Triple)) {
+	if m := noStd().FindStringSubmatch(said); m != nil && (m[1] == "" || m[1] == string(c.Triple)) {
 		return &StdError{Triple: c.Triple}
 	}
 	e := &CompileError{Package: c.Package, Code: exit.Code, Signal: exit.Signal}
-	for _, pattern := range []*regexp.Regexp{noCompile, noScript} {
+	for _, pattern := range []*regexp.Regexp{noCompile(), noScript()} {
 		if m := pattern.FindStringSubmatch(said); m != nil && m[1] != c.Package {
 			e.Crate = strings.TrimSpace(m[1])
 			break

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // stderr parts what cargo writes there into its progress bar, which goes to progress, and everything else, which goes
@@ -75,7 +76,7 @@ func (s *stderr) flush() {
 
 func (s *stderr) line(b []byte) {
 	if s.frames {
-		b = eraseLine.ReplaceAllLiteral(b, nil)
+		b = eraseLine().ReplaceAllLiteral(b, nil)
 	}
 	s.tail = append(s.tail, b...)
 	if n := len(s.tail) - tailKept; n > 0 {
@@ -87,19 +88,26 @@ func (s *stderr) line(b []byte) {
 }
 
 // kept is the end of what cargo said, without colours.
-func (s *stderr) kept() string { return escape.ReplaceAllString(string(s.tail), "") }
+func (s *stderr) kept() string { return escape().ReplaceAllString(string(s.tail), "") }
 
 var (
-	escape    = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))`)
-	eraseLine = regexp.MustCompile(`\x1b\[0?K|\x1b\]9;4;[0-9;]*(?:\x07|\x1b\\)`)
-	bar       = regexp.MustCompile(`^ *\S+ \[[=> -]*\] (?:([0-9]{1,9})/([0-9]{1,9})(?:: (.*))?)?`)
-	counter   = regexp.MustCompile(`^ *[A-Z][a-z]+ [0-9]+ crates?\b`)
+	escape = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))`)
+	})
+	eraseLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\x1b\[0?K|\x1b\]9;4;[0-9;]*(?:\x07|\x1b\\)`) })
+	bar       = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^ *\S+ \[[=> -]*\] (?:([0-9]{1,9})/([0-9]{1,9})(?:: (.*))?)?`)
+	})
+	counter = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^ *[A-Z][a-z]+ [0-9]+ crates?\b`) })
 )
 
 // isFrame reports whether a text is a state of cargo's progress bar.
 func (s *stderr) isFrame(b []byte) bool {
-	text := escape.ReplaceAll(b, nil)
-	return s.frames && (bar.Match(text) || counter.Match(text))
+	if !s.frames {
+		return false
+	}
+	text := escape().ReplaceAll(b, nil)
+	return bar().Match(text) || counter().Match(text)
 }
 
 // frame passes a state of the bar on, when b is one.
@@ -107,8 +115,8 @@ func (s *stderr) frame(b []byte) bool {
 	if !s.isFrame(b) {
 		return false
 	}
-	text := strings.TrimRight(escape.ReplaceAllString(string(b), ""), " ")
-	m := bar.FindStringSubmatch(text)
+	text := strings.TrimRight(escape().ReplaceAllString(string(b), ""), " ")
+	m := bar().FindStringSubmatch(text)
 	if m == nil || m[1] == "" || text == s.shown || s.progress == nil {
 		return true
 	}

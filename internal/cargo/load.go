@@ -149,7 +149,7 @@ func (l *loader) workspace(ctx context.Context) (*Workspace, error) {
 	}
 	tool := newInputs()
 	tool.stat(cargo)
-	name := question("workspace", l.Dir, l.Manifest, l.Cargo, tool.sum(), l.Config, l.Unstable, l.TargetDir, l.env.relevant())
+	name := question("workspace-2", l.Dir, l.Manifest, l.Cargo, tool.sum(), l.Config, l.Unstable, l.TargetDir, l.env.relevant())
 	var kept keptWorkspace
 	if l.keep.get(name, &kept) && kept.Workspace.valid() == nil {
 		ws := &kept.Workspace

@@ -3,6 +3,7 @@
 package cargo
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,21 +14,25 @@ import (
 // metadata is the part of `cargo metadata --format-version 1` that we read.
 type metadata struct {
 	Packages []struct {
-		ID            string                     `json:"id"`
-		Name          string                     `json:"name"`
-		Version       string                     `json:"version"`
-		Manifest      string                     `json:"manifest_path"`
-		License       string                     `json:"license"`
-		LicenseFile   string                     `json:"license_file"`
-		Description   string                     `json:"description"`
-		Homepage      string                     `json:"homepage"`
-		Repository    string                     `json:"repository"`
-		Documentation string                     `json:"documentation"`
-		Authors       []string                   `json:"authors"`
-		DefaultRun    string                     `json:"default_run"`
-		Features      map[string]json.RawMessage `json:"features"`
-		Metadata      json.RawMessage            `json:"metadata"`
-		Targets       []struct {
+		ID            string   `json:"id"`
+		Name          string   `json:"name"`
+		Version       string   `json:"version"`
+		Manifest      string   `json:"manifest_path"`
+		License       string   `json:"license"`
+		LicenseFile   string   `json:"license_file"`
+		Description   string   `json:"description"`
+		Homepage      string   `json:"homepage"`
+		Repository    string   `json:"repository"`
+		Documentation string   `json:"documentation"`
+		Authors       []string `json:"authors"`
+		DefaultRun    string   `json:"default_run"`
+		Features      Enables  `json:"features"`
+		Dependencies  []struct {
+			Name   string `json:"name"`
+			Rename string `json:"rename"`
+		} `json:"dependencies"`
+		Metadata json.RawMessage `json:"metadata"`
+		Targets  []struct {
 			Kind             []string `json:"kind"`
 			CrateTypes       []string `json:"crate_types"`
 			Name             string   `json:"name"`
@@ -68,8 +73,13 @@ func parseMetadata(data []byte) (*Workspace, error) {
 			ID: p.ID, Name: p.Name, Version: p.Version, Manifest: p.Manifest, License: p.License,
 			LicenseFile: p.LicenseFile, Description: p.Description, Homepage: p.Homepage, Repository: p.Repository,
 			Documentation: p.Documentation, Authors: p.Authors, DefaultRun: p.DefaultRun,
-			Features: slices.Sorted(maps.Keys(p.Features)), Metadata: present(p.Metadata),
+			Features: slices.Sorted(maps.Keys(p.Features)), Enables: p.Features, Metadata: present(p.Metadata),
 		}
+		for _, d := range p.Dependencies {
+			pkg.Dependencies = append(pkg.Dependencies, cmp.Or(d.Rename, d.Name))
+		}
+		slices.Sort(pkg.Dependencies)
+		pkg.Dependencies = slices.Compact(pkg.Dependencies)
 		for _, t := range p.Targets {
 			pkg.addTarget(t.Name, t.Kind, t.CrateTypes, t.RequiredFeatures)
 		}

@@ -45,11 +45,16 @@ type Package struct {
 	Documentation string          `json:"documentation"`
 	Authors       []string        `json:"authors"`
 	DefaultRun    string          `json:"default-run"`
-	Bins          []Bin           `json:"bins"`     // bins and examples that give an executable
-	Kinds         []string        `json:"kinds"`    // kinds of its targets, sorted: "lib", "bin", "example", "cdylib", "proc-macro", …; tests and benches left out
-	Features      []string        `json:"features"` // names, sorted
-	Metadata      json.RawMessage `json:"metadata"` // [package.metadata], verbatim
+	Bins          []Bin           `json:"bins"`         // bins and examples that give an executable
+	Kinds         []string        `json:"kinds"`        // kinds of its targets, sorted: "lib", "bin", "example", "cdylib", "proc-macro", …; tests and benches left out
+	Features      []string        `json:"features"`     // names, sorted
+	Enables       Enables         `json:"enables"`      // what each feature turns on
+	Dependencies  []string        `json:"dependencies"` // as the package calls them, sorted
+	Metadata      json.RawMessage `json:"metadata"`     // [package.metadata], verbatim
 }
+
+// Enables is the [features] table: names of features, to the features and dependencies that each turns on.
+type Enables map[string][]string
 
 // Bin is a target of a package that gives an executable.
 type Bin struct {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -53,10 +54,7 @@ func Main(ctx context.Context, args []string, env []string) int {
 		words = words[1:]
 	}
 	words, a.toolchain = toolchainOf(words)
-	err := a.locate()
-	if err == nil {
-		err = a.execute(ctx, words)
-	}
+	err := a.execute(ctx, words)
 	code := exitCode(ctx, err)
 	var ended *programExit
 	if err != nil && !errors.As(err, &ended) {
@@ -68,13 +66,17 @@ func Main(ctx context.Context, args []string, env []string) int {
 	return code
 }
 
-// locate finds out where we are. A working directory that was deleted is an error of every command that needs one.
+// locate finds out where we are. A working directory that was deleted, and a home that there never was, are errors of
+// every command that needs them.
 func (a *app) locate() (err error) {
 	if a.self, err = os.Executable(); err != nil {
 		return err
 	}
 	if a.dir, err = os.Getwd(); err != nil {
 		return &usageError{err: errors.New("the working directory is gone"), hint: "cd to a folder that is there"}
+	}
+	if a.cacheDir() == "" {
+		return &usageError{err: errors.New("there is no home folder to keep a cache in"), hint: "set HOME, or SAMPAN_CACHE_DIR to a folder of your own"}
 	}
 	return nil
 }
@@ -93,6 +95,7 @@ func toolchainOf(words []string) (rest []string, toolchain string) {
 }
 
 // cacheDir is the user's cache folder of Sampan: SAMPAN_CACHE_DIR, else where the system keeps caches.
+// "" when there is no home folder either; prepare refuses that.
 func (a *app) cacheDir() string {
 	if d := lookup(a.env, "SAMPAN_CACHE_DIR"); d != "" {
 		if abs, err := filepath.Abs(d); err == nil {
@@ -100,12 +103,18 @@ func (a *app) cacheDir() string {
 		}
 		return d
 	}
-	return filepath.Join(a.userDir("XDG_CACHE_HOME", ".cache", filepath.Join("Library", "Caches"), "LocalAppData"), "sampan")
+	if d := a.userDir("XDG_CACHE_HOME", ".cache", filepath.Join("Library", "Caches"), "LocalAppData"); d != "" {
+		return filepath.Join(d, "sampan")
+	}
+	return ""
 }
 
-// configFile is the user's own settings, for all packages.
+// configFile is the user's own settings, for all packages; "" when there can be none.
 func (a *app) configFile() string {
-	return filepath.Join(a.userDir("XDG_CONFIG_HOME", ".config", filepath.Join("Library", "Application Support"), "AppData"), "sampan", "config.toml")
+	if d := a.userDir("XDG_CONFIG_HOME", ".config", filepath.Join("Library", "Application Support"), "AppData"); d != "" {
+		return filepath.Join(d, "sampan", "config.toml")
+	}
+	return ""
 }
 
 func (a *app) userDir(xdg, unix, darwin, windows string) string {
@@ -113,12 +122,17 @@ func (a *app) userDir(xdg, unix, darwin, windows string) string {
 		return d
 	}
 	home := lookup(a.env, "HOME")
+	if home == "" {
+		// As cargo does. Never a folder for temporary files: others could lay a linker there before us.
+		if u, err := user.Current(); err == nil {
+			home = u.HomeDir
+		}
+	}
 	switch {
 	case runtime.GOOS == "windows" && lookup(a.env, windows) != "":
 		return lookup(a.env, windows)
 	case home == "":
-		// No home: a place of this user's own, so that the link driver's path is the same tomorrow.
-		return filepath.Join(os.TempDir(), "sampan-user")
+		return ""
 	case runtime.GOOS == "darwin":
 		return filepath.Join(home, darwin)
 	}

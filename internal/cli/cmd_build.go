@@ -111,7 +111,7 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 	t.DebugDir = filepath.Join(s.targetDir(), "sampan", "debug")
 	t.Builder = &builder.Cargo{
 		Runner: s.runner, Workspace: s.ws, Env: s.app.env, Dir: s.dir, CacheDir: s.cacheDir(), Self: s.self, TargetDir: s.w.targetDir,
-		Stderr: s.progress.Writer(), Color: s.streams.Color, Terminal: s.streams.ErrTTY && !s.w.quiet,
+		Stderr: s.progress.Writer(), Color: s.streams.Color, Terminal: (s.streams.ErrTTY || ui.Mode(s.w.progress) == ui.JSON) && !s.w.quiet,
 		Progress: func(p builder.Progress) {
 			s.progress.Handle(ui.Event{Kind: "compile", Crate: strings.Join(p.Crates, ", "), Done: int64(p.Done), Total: int64(p.Total)})
 		},
@@ -195,7 +195,7 @@ func (a *app) terminal(w wishes) error {
 		}
 	}
 	known := []string{string(ui.Auto), string(ui.Plain), string(ui.TTY), string(ui.JSON)}
-	if !w.quiet && !slices.Contains(known, string(mode)) {
+	if !slices.Contains(known, w.progress) {
 		return &usageError{err: fmt.Errorf("unknown progress %q", w.progress), hint: plan.Nearest(w.progress, known)}
 	}
 	return nil

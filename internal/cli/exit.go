@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"sampan/internal/cargo"
 	"sampan/internal/check"
 	"sampan/internal/output"
 	"sampan/internal/plan"
@@ -40,6 +41,7 @@ func exitCode(ctx context.Context, err error) int {
 		choice  *plan.ChoiceError
 		spec    *output.SpecError
 		found   *check.Error
+		triple  *cargo.UnknownTripleError
 		program *programExit
 	)
 	switch {
@@ -49,7 +51,7 @@ func exitCode(ctx context.Context, err error) int {
 		return program.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple):
 		return exitMisused
 	case errors.As(err, &found):
 		return exitChecked

@@ -52,6 +52,12 @@ func (o *option) metadataKey() string {
 	return o.key
 }
 
+// compiles tells whether the option chooses or shapes a compile, and so means nothing where there is none.
+func (o *option) compiles() bool {
+	return (o.group == groups[0] || o.group == groups[1]) &&
+		!slices.Contains([]string{"binary", "target", "locked", "offline", "frozen", "no-install"}, o.flag)
+}
+
 // variable is the environment variable that sets the option, "" for none.
 func (o *option) variable() string {
 	if !o.env {

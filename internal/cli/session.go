@@ -37,7 +37,10 @@ type session struct {
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
 func (a *app) prepare(ctx context.Context, set level, path string, rest []string) (*session, error) {
 	s := &session{app: a, flags: set, triples: map[cargo.Triple]native.Choice{}}
-	var err error
+	err := a.locate()
+	if err != nil {
+		return s, err
+	}
 	if s.env, err = fromEnvironment(a.env); err != nil {
 		return s, err
 	}
@@ -76,6 +79,12 @@ func (s *session) binaries(path string, o *plan.Options) error {
 	if path != "" {
 		return &usageError{err: errors.New("--binary and a path to a package exclude each other"), hint: "drop one of them"}
 	}
+	for _, option := range options {
+		if _, set := s.flags[option.flag]; set && option.compiles() {
+			return &usageError{err: fmt.Errorf("--binary and --%s exclude each other: there is nothing to compile", option.flag),
+				hint: "drop --" + option.flag}
+		}
+	}
 	if o.Cargo.Args != nil {
 		return &usageError{err: errors.New("with --binary there is no cargo to pass words after -- to"), hint: "drop them"}
 	}
@@ -96,6 +105,7 @@ func (s *session) binaries(path string, o *plan.Options) error {
 	all := settle(s.flags, s.env, s.user)
 	s.settled = []level{all}
 	o.Settings = all.settings()
+	o.Settings.Row = 1
 	return nil
 }
 
@@ -112,11 +122,7 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	if err != nil {
 		return err
 	}
-	sel := s.w.selection
-	if d := settle(common, s.user)["package"].list; len(d) == 1 {
-		sel.Default = d[0]
-	}
-	chosen, err := plan.Select(s.ws, sel)
+	chosen, err := s.choose(settle(common, s.user)["package"])
 	if err != nil {
 		return err
 	}
@@ -134,6 +140,9 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 				c.Images[i].Profile = "release"
 			}
 		}
+		for i := range c.Images {
+			c.Images[i].Row = len(s.settled) + i + 1
+		}
 		if c.Triples, err = s.targets(settled[0]["target"].list); err != nil {
 			return err
 		}
@@ -142,6 +151,23 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	o.Chosen = s.choices
 	o.VCS, err = s.vcs(ctx)
 	return err
+}
+
+// choose finds the packages, and puts names in the place of patterns in --bin and --example.
+func (s *session) choose(fallback value) ([]*cargo.Package, error) {
+	sel := s.w.selection
+	sel.Default = fallback.list
+	chosen, err := plan.Select(s.ws, sel)
+	if e, ok := errors.AsType[*plan.ChoiceError](err); ok && len(sel.Default) > 0 && !sel.Workspace && len(sel.Packages) == 0 && s.ws.Current == "" {
+		return nil, &plan.SettingError{Key: "package", Origin: fallback.from(), Reason: e.Reason, Advice: e.Advice}
+	}
+	for flag, words := range map[string][]string{"bin": sel.Bins, "example": sel.Examples} {
+		if v, ok := s.flags[flag]; ok {
+			v.list = plan.Named(chosen, words, flag == "example")
+			s.flags[flag] = v
+		}
+	}
+	return chosen, err
 }
 
 // load asks cargo what is there.
@@ -262,7 +288,11 @@ func (s *session) decorate(err error) error {
 	if !errors.As(err, &e) || e.Origin != "" {
 		return err
 	}
-	for _, l := range s.settled {
+	rows := s.settled
+	if e.Row > 0 {
+		rows = rows[e.Row-1 : e.Row]
+	}
+	for _, l := range rows {
 		for _, o := range options {
 			if v := l[o.flag]; (o.metadataKey() == e.Key || o.flag == e.Key) && v.from() != "default" {
 				e.Origin = v.from()
@@ -285,6 +315,10 @@ func (a *app) userLevel() (level, error) {
 	}
 	var table map[string]any
 	if err := toml.Unmarshal(data, &table); err != nil {
+		if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+			row, _ := at.Position()
+			path += ":" + strconv.Itoa(row)
+		}
 		return nil, &plan.SettingError{Key: "config", Origin: path, Reason: err.Error(), Advice: "it is TOML: key = value"}
 	}
 	return fromTable(table, source{file: path, show: path}, anywhere)

@@ -94,7 +94,11 @@ func fromEnvironment(env []string) (level, error) {
 		}
 		for _, item := range items {
 			if err := v.add(o.kind, strings.TrimSpace(item)); err != nil {
-				return nil, &plan.SettingError{Key: o.flag, Origin: name, Reason: err.Error(), Advice: o.doc}
+				advice := o.doc
+				if o.kind == toggle {
+					advice = name + "=true, or " + name + "=false"
+				}
+				return nil, &plan.SettingError{Key: o.flag, Origin: name, Reason: err.Error(), Advice: advice}
 			}
 		}
 		out[o.flag] = v
@@ -131,8 +135,11 @@ func fromTable(table map[string]any, src source, allowed func(*option) bool) (le
 		}
 		o := options[i]
 		if !allowed(o) {
-			return nil, &plan.SettingError{Key: key, Origin: src.at(key), Reason: "cannot be set here",
-				Advice: "it belongs to the whole package: [package.metadata.sampan]"}
+			advice := "it belongs to the whole package: [package.metadata.sampan]"
+			if o.flag == "package" {
+				advice = "it belongs to the whole workspace: [workspace.metadata.sampan]"
+			}
+			return nil, &plan.SettingError{Key: key, Origin: src.at(key), Reason: "cannot be set here", Advice: advice}
 		}
 		v, err := decode(o.kind, table[key])
 		if err != nil {
@@ -160,6 +167,9 @@ func keysOf(allowed func(*option) bool) []string {
 }
 
 func anywhere(*option) bool { return true }
+
+// inPackage tells whether an option may stand in a package's table: not the choice of packages.
+func inPackage(o *option) bool { return o.flag != "package" }
 
 // inImage tells whether an option may stand in an [[…image]] table: not those that shape the compile.
 func inImage(o *option) bool {
@@ -191,7 +201,7 @@ func packageLevels(ws *cargo.Workspace, p *cargo.Package) (all level, images []l
 	}
 	list, has := table["image"]
 	delete(table, "image")
-	if all, err = fromTable(table, src, anywhere); err != nil || !has {
+	if all, err = fromTable(table, src, inPackage); err != nil || !has {
 		return all, nil, err
 	}
 	items, ok := list.([]any)
@@ -246,8 +256,16 @@ func choice(ws *cargo.Workspace, p *cargo.Package, above []level, below []level)
 		return settle(append(append(levels, all), below...)...)
 	}
 	plain := stack(nil)
+	examples := plain["example"].list
 	named := namedBins(above)
+	every := len(named) == 0 && above[0]["bins"].on
+	if every {
+		named = binsOf(p)
+	}
 	asked := slices.Clone(named)
+	if len(named) == 0 && len(examples) > 0 {
+		images = nil // only the examples are asked for
+	}
 	var settled []level
 	for _, im := range images {
 		s := stack(im)
@@ -265,16 +283,25 @@ func choice(ws *cargo.Workspace, p *cargo.Package, above []level, below []level)
 		c.Images, settled = append(c.Images, set), append(settled, s)
 		asked = slices.DeleteFunc(asked, func(b string) bool { return slices.Contains(set.Bins, b) })
 	}
-	if len(c.Images) == 0 || len(asked) > 0 || len(plain["example"].list) > 0 {
+	if len(c.Images) == 0 || len(asked) > 0 || len(examples) > 0 {
 		set := plain.settings()
-		if len(images) > 0 {
+		if len(images) > 0 || every {
 			set.Bins = asked
 		}
 		set.Bins = mine(p, set.Bins, above)
-		set.Examples = theirs(p, set.Examples)
+		set.Examples = theirs(p, examples)
 		c.Images, settled = append(c.Images, set), append(settled, plain)
 	}
 	return c, settled, nil
+}
+
+func binsOf(p *cargo.Package) (names []string) {
+	for _, b := range p.Bins {
+		if !b.Example {
+			names = append(names, b.Name)
+		}
+	}
+	return names
 }
 
 // namedBins are the bins that the command line names.

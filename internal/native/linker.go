@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"sampan/internal/cargo"
 	"sampan/internal/run"
@@ -153,7 +154,7 @@ func (s *site) rustLLD() (string, bool) {
 	return found[0], true
 }
 
-var versionedLLD = regexp.MustCompile(`^ld\.lld-([0-9]{1,4})$`)
+var versionedLLD = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^ld\.lld-([0-9]{1,4})$`) })
 
 // systemLLD finds the newest ld.lld-NN, else ld.lld. The newest, since it must read what rustc's LLVM writes.
 func (s *site) systemLLD() (string, bool) {
@@ -167,7 +168,7 @@ func (s *site) systemLLD() (string, bool) {
 			continue
 		}
 		for _, e := range entries {
-			m := versionedLLD.FindStringSubmatch(e.Name())
+			m := versionedLLD().FindStringSubmatch(e.Name())
 			if m == nil {
 				continue
 			}

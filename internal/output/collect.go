@@ -34,7 +34,7 @@ func (d dir) collect(x *index) {
 	}
 	for _, e := range entries {
 		digest := "sha256:" + e.Name()
-		if e.Type().IsRegular() && sha256Digest.MatchString(digest) && !live[digest] {
+		if e.Type().IsRegular() && isSHA256(digest) && !live[digest] {
 			os.Remove(d.join("blobs", "sha256", e.Name()))
 		}
 	}
@@ -150,7 +150,7 @@ func (w *walk) mark(value json.RawMessage) error {
 func (w *walk) markValue(v any) {
 	switch v := v.(type) {
 	case string:
-		if sha256Digest.MatchString(v) {
+		if isSHA256(v) {
 			w.live[v] = true
 		}
 	case []any:

@@ -74,7 +74,7 @@ func gather(p Payload) (*content, error) {
 
 // add takes a blob once. Its digest becomes part of paths, and its bytes are hashed with SHA-256.
 func (c *content) add(b blob, known map[v1.Hash]bool) error {
-	if !sha256Digest.MatchString(b.digest.String()) {
+	if !isSHA256(b.digest.String()) {
 		return fmt.Errorf("%q is not a SHA-256 digest", b.digest)
 	}
 	if !known[b.digest] {

@@ -120,7 +120,7 @@ func (l *layout) names(p place) ([][]string, error) {
 		switch {
 		case l.tag != "":
 			tag := strings.ReplaceAll(l.tag, nameHole, payload.Name)
-			if !tagGrammar.MatchString(tag) {
+			if !isTag(tag) {
 				return nil, badTag(tag)
 			}
 			out[i] = []string{tag}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -160,20 +162,31 @@ func nameIn(annotations json.RawMessage) (name string, err error) {
 var (
 	// anyDigest is the grammar of the image specification: an algorithm, its parts joined by one of "+._-", and the
 	// encoded digest. Neither half can leave the folder it names.
-	anyDigest    = regexp.MustCompile(`^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]{1,256}$`)
-	sha256Digest = regexp.MustCompile(`^sha256:[a-f0-9]{64}$`)
-	sha512Digest = regexp.MustCompile(`^sha512:[a-f0-9]{128}$`)
+	anyDigest = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$`)
+	})
 )
 
 // validDigest tells digests from other words; of the registered algorithms the length and letters must be right too.
 func validDigest(s string) bool {
-	switch {
-	case len(s) > 7 && s[:7] == "sha256:":
-		return sha256Digest.MatchString(s)
-	case len(s) > 7 && s[:7] == "sha512:":
-		return sha512Digest.MatchString(s)
+	if strings.HasPrefix(s, "sha256:") {
+		return isSHA256(s)
 	}
-	return anyDigest.MatchString(s)
+	if hex, ok := strings.CutPrefix(s, "sha512:"); ok {
+		return lowerHex(hex, 128)
+	}
+	return len(s) <= 320 && anyDigest().MatchString(s)
+}
+
+// isSHA256 tells whether s is a SHA-256 digest.
+func isSHA256(s string) bool {
+	hex, ok := strings.CutPrefix(s, "sha256:")
+	return ok && lowerHex(hex, 64)
+}
+
+// lowerHex tells whether s is n digits of lower-case hexadecimal.
+func lowerHex(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // set makes name lead to what d describes: in the place of the descriptor that had the name, or at the end.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -19,10 +20,14 @@ const (
 )
 
 // repository is the path grammar of the distribution specification, less the host before it.
-var repository = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+var repository = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
+})
 
 // host is what may stand before the first slash of a full name.
-var host = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?$`)
+var host = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?$`)
+})
 
 // place is one path with all payloads that go there. index tells each payload's position in the call.
 type place struct {
@@ -77,7 +82,7 @@ func tagsOf(p Payload) ([]string, error) {
 	}
 	var out []string
 	for _, t := range p.Tags {
-		if !tagGrammar.MatchString(t) {
+		if !isTag(t) {
 			return nil, badTag(t)
 		}
 		if !slices.Contains(out, t) {
@@ -100,7 +105,7 @@ func fullName(name, tag string) (string, error) {
 	if hosted {
 		path = rest
 	}
-	if !repository.MatchString(path) || len(name) > 255 || hosted && !host.MatchString(first) {
+	if !repository().MatchString(path) || len(name) > 255 || hosted && !host().MatchString(first) {
 		return "", &NameError{What: "name", Text: name,
 			Why:  "engines take lower-case letters and digits, parted by single '.', '_', '/' or by '-'",
 			hint: "--name " + suggestName(name)}

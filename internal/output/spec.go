@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/agnivade/levenshtein"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -114,16 +115,19 @@ func unknownScheme(spec, name string, found bool, table []scheme) error {
 }
 
 var (
-	tagGrammar  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
-	holeGrammar = regexp.MustCompile(`\{[a-z][a-z-]*\}`)
+	tagGrammar  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) })
+	holeGrammar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{[a-z][a-z-]*\}`) })
 	// taggedFile finds what other tools allow after an archive's name, and we do not.
-	taggedFile = regexp.MustCompile(`\.tar:[^/\\]*$`)
+	taggedFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.tar:[^/\\]*$`) })
 )
+
+// isTag tells whether s is a tag (distribution specification, "Pulling manifests").
+func isTag(s string) bool { return len(s) <= 128 && tagGrammar().MatchString(s) }
 
 // cutTag parts "DIR:TAG". A word without a tag comes back whole.
 func cutTag(s string, windows bool) (dir, tag string) {
 	i := strings.LastIndexByte(s, ':')
-	if i < 0 || !tagGrammar.MatchString(strings.ReplaceAll(s[i+1:], nameHole, "x")) {
+	if i < 0 || !isTag(strings.ReplaceAll(s[i+1:], nameHole, "x")) {
 		return s, ""
 	}
 	if windows && i == 1 {
@@ -140,7 +144,7 @@ func badPath(path string) string {
 	if strings.ContainsRune(path, 0) {
 		return "the path holds a NUL"
 	}
-	for _, hole := range holeGrammar.FindAllString(path, -1) {
+	for _, hole := range holeGrammar().FindAllString(path, -1) {
 		if hole != nameHole {
 			return fmt.Sprintf("unknown placeholder %s; there is only %s", hole, nameHole)
 		}
@@ -152,7 +156,7 @@ func badFile(path string) string {
 	if why := badPath(path); why != "" {
 		return why
 	}
-	if taggedFile.MatchString(path) {
+	if taggedFile().MatchString(path) {
 		return "an archive's path takes no tag; tags are the image's own"
 	}
 	if strings.HasSuffix(path, "/") || strings.HasSuffix(path, `\`) {

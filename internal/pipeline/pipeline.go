@@ -184,7 +184,7 @@ func setting(im plan.Image, err error) error {
 		file     *rootfs.FileError
 		conflict *rootfs.ConflictError
 		ca       *rootfs.CAError
-		e        = plan.SettingError{Package: im.Package, Key: "files", Reason: err.Error()}
+		e        = plan.SettingError{Package: im.Package, Row: im.Row, Key: "files", Reason: err.Error()}
 	)
 	switch {
 	case errors.As(err, &file):

@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ import (
 
 // New decides. It is pure: equal arguments give equal Plans, and nothing is touched.
 func New(ws *cargo.Workspace, o Options) (*Plan, error) {
-	p := &Plan{Outputs: o.Outputs, Created: o.Created.UTC()}
+	p := &Plan{Compiles: []Compile{}, Outputs: o.Outputs, Created: o.Created.UTC()}
 	if len(o.Binaries) > 0 {
 		im, err := ofBinaries(o)
 		if err != nil {
@@ -42,7 +43,25 @@ func New(ws *cargo.Workspace, o Options) (*Plan, error) {
 			}
 		}
 	}
+	if len(p.Images) == 0 {
+		return nil, switchedOff(o)
+	}
 	return p, distinct(p.Images)
+}
+
+// switchedOff is the error of bins that all need features that are off.
+func switchedOff(o Options) error {
+	var bins, features []string
+	for _, c := range o.Chosen {
+		for _, b := range c.Package.Bins {
+			if !b.Example {
+				bins, features = append(bins, b.Name), append(features, b.RequiredFeatures...)
+			}
+		}
+	}
+	slices.Sort(features)
+	return &ChoiceError{"every bin needs features that are off: " + strings.Join(bins, ", "),
+		"--features " + strings.Join(slices.Compact(features), ",")}
 }
 
 // compile is one cargo run, less its bins or examples.
@@ -59,7 +78,7 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 	return Compile{
 		Package: c.Package.Name, Version: c.Package.Version, Manifest: filepath.ToSlash(manifest), Crate: o.Crate,
 		Triple: t, Profile: profile,
-		Features: first.Features, AllFeatures: o.Cargo.AllFeatures, NoDefaultFeatures: o.Cargo.NoDefaultFeatures,
+		Features: own(c, o), AllFeatures: o.Cargo.AllFeatures, NoDefaultFeatures: o.Cargo.NoDefaultFeatures,
 		Locked: o.Cargo.Locked || ws.Lock.Exists, Offline: o.Cargo.Offline, Frozen: o.Cargo.Frozen,
 		Jobs: o.Cargo.Jobs, Config: o.Cargo.Config, Unstable: o.Cargo.Unstable, Args: o.Cargo.Args,
 		Flags: o.Flags(t),
@@ -68,15 +87,16 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 
 // imagesOf gives a package's images, and the bins and examples that they need, each once, sorted.
 func imagesOf(c Choice, o Options) (images []Image, bins, examples []string, err error) {
+	on := enabled(c.Package, own(c, o), o.Cargo)
 	for _, s := range c.Images {
-		groups, err := programs(c.Package, s)
+		groups, err := programs(c.Package, s, on)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, nil, inRow(err, s)
 		}
 		for _, g := range groups {
 			im, err := imageOf(c, s, g, o)
 			if err != nil {
-				return nil, nil, nil, err
+				return nil, nil, nil, inRow(err, s)
 			}
 			images = append(images, im)
 			for _, b := range g {
@@ -93,9 +113,17 @@ func imagesOf(c Choice, o Options) (images []Image, bins, examples []string, err
 	return images, slices.Compact(bins), slices.Compact(examples), nil
 }
 
-// programs groups the wanted bins of a package: one group is one image.
-func programs(p *cargo.Package, s Settings) ([][]cargo.Bin, error) {
-	wanted, err := wantedBins(p, s)
+// inRow tells an error of a setting which settings it is about.
+func inRow(err error, s Settings) error {
+	if e, ok := errors.AsType[*SettingError](err); ok {
+		e.Row = s.Row
+	}
+	return err
+}
+
+// programs groups the wanted bins of a package: one group is one image. on are the features that are on.
+func programs(p *cargo.Package, s Settings, on map[string]bool) ([][]cargo.Bin, error) {
+	wanted, err := wantedBins(p, s, on)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +137,7 @@ func programs(p *cargo.Package, s Settings) ([][]cargo.Bin, error) {
 	return out, nil
 }
 
-func wantedBins(p *cargo.Package, s Settings) ([]cargo.Bin, error) {
+func wantedBins(p *cargo.Package, s Settings, on map[string]bool) ([]cargo.Bin, error) {
 	var all, out []cargo.Bin
 	var known []string
 	for _, b := range p.Bins {
@@ -117,6 +145,7 @@ func wantedBins(p *cargo.Package, s Settings) ([]cargo.Bin, error) {
 			all, known = append(all, b), append(known, b.Name)
 		}
 	}
+	ready := buildable(all, on)
 	for _, w := range s.Bins {
 		i := slices.Index(known, w)
 		if i < 0 {
@@ -129,14 +158,24 @@ func wantedBins(p *cargo.Package, s Settings) ([]cargo.Bin, error) {
 		out = append(out, cargo.Bin{Name: w, Example: true})
 	}
 	switch {
+	case len(out) > 0 && s.AllBins:
+		return buildable(out, on), nil
 	case len(out) > 0:
 		return out, nil
-	case s.AllBins || len(all) == 1:
+	case s.AllBins && len(all) > 0:
+		return ready, nil // none is fine while a neighbour has some
+	case len(all) == 1:
 		return all, nil
 	case p.DefaultRun != "" && slices.Contains(known, p.DefaultRun):
 		return []cargo.Bin{all[slices.Index(known, p.DefaultRun)]}, nil
 	case len(all) == 0:
 		return nil, noBin(p)
+	case s.Together:
+		return nil, &SettingError{Package: p.Name, Key: "bins",
+			Reason: fmt.Sprintf("an image of package %s names none of its bins", p.Name),
+			Advice: fmt.Sprintf("bins = [%q] in its table; known: %s", known[0], strings.Join(known, ", "))}
+	case len(ready) == 1:
+		return ready, nil
 	}
 	return nil, &ChoiceError{
 		fmt.Sprintf("package %s has %d bins: %s", p.Name, len(all), strings.Join(known, ", ")),
@@ -192,7 +231,7 @@ func distinct(images []Image) error {
 	seen := map[string]Image{}
 	for _, im := range images {
 		if other, ok := seen[im.Name]; ok {
-			return &SettingError{Package: im.Package, Key: "name",
+			return &SettingError{Package: im.Package, Key: "name", Row: im.Row,
 				Reason: fmt.Sprintf("two images are named %q (packages %s and %s)", im.Name, other.Package, im.Package),
 				Advice: `give each its own: name = "…" in [package.metadata.sampan], or choose one with -p or --bin`}
 		}

@@ -79,6 +79,8 @@ type Settings struct {
 	Strip       bool
 	Compression string
 
+	Row int // which settings these are, counted from 1 by whoever settled them; 0 is unknown. SettingErrors name it
+
 	Bins     []string // wanted bins, all in this image when Together
 	Examples []string
 	AllBins  bool
@@ -93,6 +95,7 @@ type SettingError struct {
 	Key     string // "ports"
 	Reason  string
 	Advice  string
+	Row     int    // of the Settings; 0 when it belongs to no image
 	Origin  string // "Cargo.toml:12", "flag --port", …; filled in by the caller
 }
 

@@ -64,6 +64,7 @@ type Image struct {
 	Compression string            `json:"compression"` // "gzip", "gzip:9", "none"
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Tags        []string          `json:"tags"`
+	Row         int               `json:"-"` // of its Settings
 }
 
 // Program is one executable of an image, for every platform of it.

@@ -63,7 +63,7 @@ func TestSelect(t *testing.T) {
 		{"bin anywhere", Selection{Bins: []string{"seed"}}, "", "jobs"},
 		{"bin nowhere", Selection{Bins: []string{"sed"}}, "", "no bin is named \"sed\""},
 		{"example", Selection{Examples: []string{"demo"}}, "jobs", "jobs"},
-		{"default of the workspace", Selection{Default: "api"}, "", "api"},
+		{"default of the workspace", Selection{Default: []string{"api"}}, "", "api"},
 		{"all bins", Selection{AllBins: true}, "", "api jobs"},
 	} {
 		ws := workspace()

@@ -21,11 +21,13 @@ type Selection struct {
 	Bins      []string
 	Examples  []string
 	AllBins   bool
-	Default   string // the package setting of the workspace: taken where nothing was asked
+	Default   []string // the package setting of the workspace: taken where nothing was asked
 }
 
 // explicit tells whether the selection names more than one package on purpose.
-func (s Selection) wide() bool { return s.Workspace || len(s.Packages) > 1 }
+func (s Selection) wide() bool {
+	return s.Workspace || len(s.Packages) > 1 || len(s.Default) > 1
+}
 
 // Select finds the packages that a selection means: those that it names, and among the members that it does not name
 // one by one, those that have a bin. It is an error when it names nothing, or when only the user can choose.
@@ -82,8 +84,8 @@ func candidates(ws *cargo.Workspace, s Selection) (pkgs []*cargo.Package, named 
 	case ws.Current != "":
 		pkgs, err = byName(ws, []string{ws.Current})
 		return pkgs, true, err
-	case s.Default != "":
-		pkgs, err = byName(ws, []string{s.Default})
+	case len(s.Default) > 0:
+		pkgs, err = byName(ws, s.Default)
 		return pkgs, true, err
 	}
 	for i := range ws.Packages {
@@ -118,16 +120,65 @@ func byName(ws *cargo.Workspace, wanted []string) ([]*cargo.Package, error) {
 	return out, nil
 }
 
-// matches compares with the forms of cargo's -p that can name a member: NAME, NAME@VERSION, and a glob.
+// matches compares with the forms of cargo's -p that can name a member (The Cargo Book, "Package ID Specifications"):
+// NAME, NAME@VERSION, where a version may be shortened, the address of its folder with or without #…, and a glob.
 func matches(spec string, p *cargo.Package) bool {
-	if name, version, ok := strings.Cut(spec, "@"); ok {
-		return p.Name == name && p.Version == version
-	}
 	if spec == p.Name || spec == p.ID {
 		return true
 	}
-	ok, err := path.Match(spec, p.Name)
+	if strings.Contains(spec, "://") {
+		folder, rest, pinned := strings.Cut(strings.TrimPrefix(spec, "path+"), "#")
+		mine, _, _ := strings.Cut(strings.TrimPrefix(p.ID, "path+"), "#")
+		name, version, both := strings.Cut(rest, "@")
+		switch {
+		case folder != mine:
+			return false
+		case both:
+			return name == p.Name && sameVersion(version, p.Version)
+		}
+		return !pinned || rest == p.Name || sameVersion(rest, p.Version)
+	}
+	if i := strings.IndexAny(spec, "@:"); i >= 0 {
+		return spec[:i] == p.Name && sameVersion(spec[i+1:], p.Version)
+	}
+	return globs(spec, p.Name)
+}
+
+// sameVersion compares a version with a wanted one, which may leave parts out at its end: 1, 1.2, 1.2.3.
+func sameVersion(wanted, version string) bool {
+	rest, ok := strings.CutPrefix(version, wanted)
+	if !ok || wanted == "" || rest == "" {
+		return ok && wanted != ""
+	}
+	if strings.ContainsAny(wanted, "+-") {
+		return rest[0] == '+'
+	}
+	// What was left out may be numbers, or the build's own words; a pre-release is another version.
+	return rest[0] == '+' || rest[0] == '.' && !strings.Contains(strings.SplitN(rest, "+", 2)[0], "-")
+}
+
+// globs tells whether a word of the user's means a name: -p, --bin and --example take cargo's patterns.
+func globs(pattern, name string) bool {
+	if pattern == name {
+		return true
+	}
+	ok, err := path.Match(pattern, name)
 	return err == nil && ok
+}
+
+// Named gives the bins or examples of packages that words of --bin or --example mean, patterns replaced by names.
+func Named(pkgs []*cargo.Package, words []string, example bool) []string {
+	var out []string
+	for _, w := range words {
+		for _, p := range pkgs {
+			for _, b := range p.Bins {
+				if b.Example == example && globs(w, b.Name) && !slices.Contains(out, b.Name) {
+					out = append(out, b.Name)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // owners narrows packages to those that hold the wanted bins and examples; each must be found.
@@ -143,7 +194,7 @@ func owners(pkgs []*cargo.Package, s Selection) ([]*cargo.Package, error) {
 						continue
 					}
 					all = append(all, b.Name)
-					if b.Name == w {
+					if globs(w, b.Name) {
 						found = true
 						if !slices.Contains(out, p) {
 							out = append(out, p)

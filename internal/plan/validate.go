@@ -20,7 +20,7 @@ var (
 	nameGrammar = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 	})
-	tagGrammar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`) })
+	tagGrammar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) })
 )
 
 // maxLabel bounds one label or annotation: registries refuse manifests above 4 MiB, and a megabyte here is a mistake.
@@ -45,7 +45,7 @@ func checkNames(s Settings, im Image) *SettingError {
 			Advice: "lower-case letters, digits, and single . _ - / between them, such as team/api"}
 	}
 	for _, t := range im.Tags {
-		if !tagGrammar().MatchString(t) {
+		if len(t) > 128 || !tagGrammar().MatchString(t) {
 			return &SettingError{Key: "tags", Reason: fmt.Sprintf("%q is not a tag", t),
 				Advice: "letters, digits, and . _ - after the first, 128 at most, such as v1.2"}
 		}

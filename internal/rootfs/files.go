@@ -215,6 +215,6 @@ func (c *collector) absoluteLinks(t Tree, base map[string]Entry) error {
 	return nil
 }
 
-const setuidHint = "allow setuid for this image in its settings, or write mode = \"0755\""
+const setuidHint = "write allow-setuid = true, or mode = \"0755\""
 
 var errSetuid = errors.New("is setuid or setgid")

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Quote writes c as one line for a shell, without its environment and with secrets cut: what is assigned to a key
@@ -30,7 +31,7 @@ func QuoteOver(c Cmd, base []string) string {
 			secretNext = false
 		default:
 			words = append(words, shellWord(redact(a)))
-			secretNext = secretFlag.MatchString(a)
+			secretNext = secretFlag().MatchString(a)
 		}
 	}
 	return strings.Join(words, " ")
@@ -42,23 +43,23 @@ const cut = "***"
 const secretName = `(?:token|secret|passw(?:or)?d|passphrase|credential|authorization|api[-_]?key|private[-_]?key)`
 
 var (
-	secretFlag  = regexp.MustCompile(`(?i)^--?[\w-]*` + secretName + `[\w-]*$`)
-	secretValue = regexp.MustCompile(`(?is)(` + secretName + `[\w-]*["']?\s*[=:]\s*).+$`)
-	userInfo    = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'?#]*@`)
+	secretFlag  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)^--?[\w-]*` + secretName + `[\w-]*$`) })
+	secretValue = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)(` + secretName + `[\w-]*["']?\s*[=:]\s*).+$`) })
+	userInfo    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'?#]*@`) })
 )
 
 // redact cuts the secrets out of one word. All that follows a secret's key goes: where its value ends is a matter
 // of a grammar we do not know.
 func redact(word string) string {
-	word = userInfo.ReplaceAllString(word, "${1}"+cut+"@")
-	return secretValue.ReplaceAllString(word, "${1}"+cut)
+	word = userInfo().ReplaceAllString(word, "${1}"+cut+"@")
+	return secretValue().ReplaceAllString(word, "${1}"+cut)
 }
 
-var plainWord = regexp.MustCompile(`^[\w@%+=:,./~^-]+$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w@%+=:,./~^-]+$`) })
 
 // shellWord quotes a word for a POSIX shell when it needs that. Control characters are shown, not sent to the terminal.
 func shellWord(w string) string {
-	if plainWord.MatchString(w) && !strings.HasPrefix(w, "~") || w == cut {
+	if plainWord().MatchString(w) && !strings.HasPrefix(w, "~") || w == cut {
 		return w
 	}
 	if strings.ContainsFunc(w, isControl) {

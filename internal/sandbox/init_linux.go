@@ -61,7 +61,7 @@ func closeOnExec() {
 
 // first is the life of process 1.
 func first(wire *os.File) int {
-	signals := listen()
+	listening := listen()
 	// The program must find no way to our memory and our executable, which is the host's, through /proc/1.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
@@ -74,7 +74,7 @@ func first(wire *os.File) int {
 	if out.answer(answer{}) != nil {
 		return broken
 	}
-	return supervise(pid, in, signals)
+	return supervise(pid, in, <-listening)
 }
 
 // stepError says which step of setting up failed.

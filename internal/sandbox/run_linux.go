@@ -38,8 +38,8 @@ func Run(ctx context.Context, s Spec) (code int, err error) {
 	// Process 1 dies with the thread that started it, so this goroutine keeps its thread until the end.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	signals := listen()
-	defer signal.Stop(signals)
+	listening := listen()
+	defer func() { signal.Stop(<-listening) }()
 	proc, wire, err := start(s)
 	if err != nil {
 		return 0, err
@@ -59,6 +59,8 @@ func Run(ctx context.Context, s Spec) (code int, err error) {
 		}
 		return 0, err
 	}
+	signals := <-listening
+	listening <- signals
 	return attend(ctx, s, proc, wire, signals)
 }
 
@@ -264,18 +266,26 @@ func attend(ctx context.Context, s Spec, proc *os.Process, wire *os.File, signal
 
 // listen takes all signals that make sense to pass on, but those that this process was started to ignore (nohup): the
 // program inherits that. Stop and continue stay the kernel's, for job control.
-func listen() chan os.Signal {
-	c := make(chan os.Signal, 64)
-	var all []os.Signal
-	for _, sig := range passed() {
-		if !signal.Ignored(sig) {
-			all = append(all, sig)
+//
+// Go goes to another thread and back for each signal, which takes a millisecond altogether; so it happens beside the
+// setting up, and its channel comes when it is done. A signal that only one half got meanwhile still reaches the program:
+// the other half passes it on.
+func listen() chan chan os.Signal {
+	done := make(chan chan os.Signal, 1)
+	go func() {
+		c := make(chan os.Signal, 64)
+		var all []os.Signal
+		for _, sig := range passed() {
+			if !signal.Ignored(sig) {
+				all = append(all, sig)
+			}
 		}
-	}
-	if len(all) > 0 { // Notify takes none for all
-		signal.Notify(c, all...)
-	}
-	return c
+		if len(all) > 0 { // Notify takes none for all
+			signal.Notify(c, all...)
+		}
+		done <- c
+	}()
+	return done
 }
 
 // passed leaves out the real-time signals: each costs a twentieth of a millisecond here, and no program needs one to end.
