@@ -69,8 +69,9 @@ func TestKill(t *testing.T) {
 		}
 	}
 	write(0)
+	tool := Sampan(t)
 	start := time.Now()
-	Must(t, dir, []string{cache}, Sampan(t), args...)
+	Must(t, dir, []string{cache}, tool, args...)
 	whole := time.Since(start)
 	killed := 0
 	for i := 1; i <= kills; i++ {

@@ -44,17 +44,37 @@ func (b *Cargo) Preflight(_ context.Context, cs []plan.Compile) error {
 
 // Build implements Builder.
 func (b *Cargo) Build(ctx context.Context, c plan.Compile) (Built, error) {
+	if !b.builtBefore(c) {
+		return b.attempt(ctx, c, nil)
+	}
+	// cargo install asks the registry for all that it has; what was built before can do without.
+	words := &held{out: b.Stderr}
+	offline := c
+	offline.Offline = true
+	built, err := b.attempt(ctx, offline, words)
+	if err != nil && ctx.Err() == nil && words.drop() {
+		return b.attempt(ctx, c, nil)
+	}
+	words.release()
+	return built, err
+}
+
+// attempt calls cargo. Its words are held until its first message, when words is there: then it has all that it needs.
+func (b *Cargo) attempt(ctx context.Context, c plan.Compile, words *held) (Built, error) {
 	cmd, err := b.cargoCall(ctx, c)
 	if err != nil {
 		return Built{}, err
 	}
-	words := &stderr{out: b.Stderr, frames: b.Terminal, progress: b.Progress}
-	cmd.Stderr = words
+	said := &stderr{out: b.Stderr, frames: b.Terminal, progress: b.Progress}
 	r := reader{builder: b, compile: c}
+	if words != nil {
+		said.out, r.began = words, words.release
+	}
+	cmd.Stderr = said
 	err = r.run(ctx, cmd)
-	words.flush()
+	said.flush()
 	if err != nil {
-		return Built{}, b.explain(c, err, words.kept())
+		return Built{}, b.explain(c, err, said.kept())
 	}
 	return r.result()
 }
@@ -63,6 +83,7 @@ func (b *Cargo) Build(ctx context.Context, c plan.Compile) (Built, error) {
 type reader struct {
 	builder *Cargo
 	compile plan.Compile
+	began   func() // called at each message; may be nil
 	built   Built
 }
 
@@ -86,6 +107,9 @@ func (r *reader) run(ctx context.Context, cmd run.Cmd) error {
 
 // message takes one message of cargo's.
 func (r *reader) message(m cargo.Message) error {
+	if r.began != nil {
+		r.began()
+	}
 	switch m.Reason {
 	case cargo.CompilerArtifact:
 		r.built.Units = append(r.built.Units, r.builder.Workspace.UnitOf(m, r.builder.targetDir(r.compile), r.compile.Triple))

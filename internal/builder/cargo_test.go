@@ -166,6 +166,16 @@ func TestCommandOfAPublishedCrate(t *testing.T) {
 	}
 }
 
+func TestMissingLinkerOfAGlibcProgram(t *testing.T) {
+	c := compile()
+	c.Triple = "x86_64-unknown-linux-gnu"
+	b := builderFor(t, &fake{stderr: "error: linker `cc` not found\n", err: &run.ExitError{Path: "cargo", Code: 101}})
+	_, err := b.Build(t.Context(), c)
+	if diff := cmp.Diff(error(&HostLinkerError{Package: "app", Linker: "cc", Triple: c.Triple}), err); diff != "" || !strings.Contains(err.Error(), "programs for x86_64-unknown-linux-gnu") {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
 func TestGlibcKeepsTheHostsLinker(t *testing.T) {
 	f := &fake{}
 	b := builderFor(t, f)
@@ -214,6 +224,10 @@ func TestFailures(t *testing.T) {
 		"something else":   {"error: no space\n", &CompileError{Package: "app", Code: 101}},
 		"lock file":        {"error: the lock file /w/Cargo.lock needs to be updated but --locked was passed to prevent this\n", &LockError{Package: "app"}},
 		"host linker":      {"error: linker `cc` not found\n  |\n  = note: No such file or directory (os error 2)\n\nerror: could not compile `proc-macro2` (build script)\n", &HostLinkerError{Package: "app", Linker: "cc"}},
+		"no network":       {"    Updating index\nerror: download of config.json failed\n\nCaused by:\n  [6] Could not resolve hostname\n", &DownloadError{Package: "app"}},
+		"offline":          {"error: failed to download `x v1.0.0`\n\nCaused by:\n  attempting to make an HTTP request, but --offline was specified\n", &DownloadError{Package: "app", Offline: true}},
+		"frozen":           {"error: no matching package named `x` found\nAs a reminder, you're using offline mode (--frozen) which can\n", &DownloadError{Package: "app", Offline: true}},
+		"its own network":  {"Could not connect\nerror: could not compile `app` (bin \"app\") due to 1 previous error\n", &CompileError{Package: "app", Code: 101}},
 		"host C library":   {"  = note: /usr/bin/ld: cannot find Scrt1.o: No such file or directory\nerror: could not compile `x`\n", &HostLinkerError{Package: "app", Missing: "Scrt1.o"}},
 		"std":              {"error[E0463]: can't find crate for `core`\n  = note: the `" + string(musl) + "` target may not be installed\n", &StdError{Triple: musl}},
 		"toolchain":        {"error: toolchain '1.2.3-x' is not installed\nhelp: run `rustup toolchain install`\n", &cargo.ToolchainError{Name: "1.2.3-x", Text: "toolchain '1.2.3-x' is not installed"}},
@@ -234,6 +248,67 @@ func TestFailures(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// attempts is a cargo that answers each call with the next fake.
+type attempts struct {
+	answers []*fake
+	cmds    []run.Cmd
+}
+
+func (a *attempts) Run(ctx context.Context, c run.Cmd) error {
+	a.cmds = append(a.cmds, c)
+	next := a.answers[0]
+	a.answers = a.answers[1:]
+	return next.Run(ctx, c)
+}
+
+func TestPublishedCrateBuiltBeforeNeedsNoNetwork(t *testing.T) {
+	c := compile()
+	c.Crate = true
+	failed := &run.ExitError{Path: "cargo", Code: 101}
+	fine := &fake{stderr: "Finished\n", stdout: artifact("registry+https://r.example/index#app@0.1.0", "bin", "app", "/x/app", "/x/app")}
+	for name, tt := range map[string]struct {
+		answers []*fake
+		said    string
+		calls   int
+		works   bool
+	}{
+		"all there":     {[]*fake{fine}, "Finished\n", 1, true},
+		"something new": {[]*fake{{stderr: "error: --offline was specified\n", err: failed}, fine}, "Finished\n", 2, true},
+		"does not compile": {[]*fake{{stderr: "error: could not compile `dep`\n", err: failed,
+			stdout: artifact("registry+https://r.example/index#syn@2.0.1", "lib", "syn", "/x/libsyn.rlib", "")}}, "error: could not compile `dep`\n", 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &attempts{answers: tt.answers}
+			b := builderFor(t, nil)
+			b.Runner = a
+			var said bytes.Buffer
+			b.Stderr = &said
+			bin := filepath.Join(b.crateRoot(c), "bin")
+			if err := os.MkdirAll(bin, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(bin, "app"), nil, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			_, err := b.Build(t.Context(), c)
+			if (err == nil) != tt.works || len(a.cmds) != tt.calls || said.String() != tt.said {
+				t.Errorf("%d calls, said %q, %v", len(a.cmds), said.String(), err)
+			}
+			for i, cmd := range a.cmds {
+				if slices.Contains(cmd.Args, "--offline") != (i == 0) {
+					t.Errorf("call %d: %q", i, cmd.Args)
+				}
+			}
+		})
+	}
+	a := &attempts{answers: []*fake{fine}}
+	b := builderFor(t, nil)
+	b.Runner = a
+	if _, err := b.Build(t.Context(), c); err != nil || slices.Contains(a.cmds[0].Args, "--offline") {
+		t.Errorf("never built before: %q, %v", a.cmds[0].Args, err)
 	}
 }
 

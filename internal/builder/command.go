@@ -5,6 +5,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -110,6 +111,20 @@ func (b *Cargo) crateDir(c plan.Compile) string {
 // crateRoot is where cargo install puts the programs of a published crate, in a folder bin.
 func (b *Cargo) crateRoot(c plan.Compile) string {
 	return filepath.Join(b.crateDir(c), "root", string(c.Triple), c.Profile)
+}
+
+// builtBefore reports whether a published crate's programs were built in this profile for this triple, so that
+// probably nothing of it has to be downloaded.
+func (b *Cargo) builtBefore(c plan.Compile) bool {
+	if !c.Crate || c.Offline || c.Frozen {
+		return false
+	}
+	for _, bin := range c.Bins {
+		if _, err := os.Stat(filepath.Join(b.crateRoot(c), "bin", bin)); err != nil {
+			return false
+		}
+	}
+	return len(c.Bins) > 0
 }
 
 // crateEnv has the folder of the programs in PATH, at its end: cargo would ask the user to put it there.

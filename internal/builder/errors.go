@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"sampan/internal/cargo"
+	"sampan/internal/native"
 	"sampan/internal/plan"
 	"sampan/internal/run"
 )
@@ -65,13 +66,17 @@ func (e *StdError) Hint() string { return "rustup target add " + string(e.Triple
 // the parts of the C library that it needs.
 type HostLinkerError struct {
 	Package string
-	Linker  string // "cc"
-	Missing string // what the linker did not find; "" when the linker is what is missing
+	Linker  string       // "cc"
+	Missing string       // what the linker did not find; "" when the linker is what is missing
+	Triple  cargo.Triple // that the host's linker links programs for as well; "" when those are linked by us
 }
 
 func (e *HostLinkerError) Error() string {
 	if e.Missing != "" {
 		return fmt.Sprintf("compile %s: the host's linker does not find %s", e.Package, e.Missing)
+	}
+	if e.Triple != "" {
+		return fmt.Sprintf("compile %s: programs for %s are linked by the host's %s, which is not there", e.Package, e.Triple, e.Linker)
 	}
 	return fmt.Sprintf("compile %s: proc macros and build scripts need the host's linker %s, which is not there", e.Package, e.Linker)
 }
@@ -80,6 +85,27 @@ func (e *HostLinkerError) Error() string {
 func (e *HostLinkerError) Hint() string {
 	return "install a C compiler: `apt-get install gcc libc6-dev` (Debian, Ubuntu), `dnf install gcc glibc-static` (Fedora), " +
 		"`apk add build-base` (Alpine), `pacman -S base-devel` (Arch), `zypper install gcc glibc-devel-static` (openSUSE), `xcode-select --install` (macOS)"
+}
+
+// DownloadError says that cargo could not download what a compile needs.
+type DownloadError struct {
+	Package string
+	Offline bool // it was not allowed to
+}
+
+func (e *DownloadError) Error() string {
+	if e.Offline {
+		return fmt.Sprintf("compile %s: not all that it needs is downloaded, and offline nothing may be", e.Package)
+	}
+	return fmt.Sprintf("compile %s: cargo cannot download what it needs", e.Package)
+}
+
+// Hint is what to type with the network there, or without.
+func (e *DownloadError) Hint() string {
+	if e.Offline {
+		return "with the network there, once without --offline, --frozen and CARGO_NET_OFFLINE"
+	}
+	return "when all was downloaded before, do without the network: --offline"
 }
 
 // MissingExecutableError says that cargo succeeded and named no program of that name.
@@ -131,13 +157,25 @@ func diagnose(c plan.Compile, exit *run.ExitError, said string) error {
 		return &LockError{Package: c.Package, Crate: c.Crate}
 	}
 	if m := noLinker().FindStringSubmatch(said); m != nil {
-		return &HostLinkerError{Package: c.Package, Linker: m[1]}
+		e := &HostLinkerError{Package: c.Package, Linker: m[1]}
+		if !native.Links(c.Triple) {
+			e.Triple = c.Triple
+		}
+		return e
 	}
 	if m := noStart().FindStringSubmatch(said); m != nil {
 		return &HostLinkerError{Package: c.Package, Missing: m[1]}
 	}
 	if m := noStd().FindStringSubmatch(said); m != nil && (m[1] == "" || m[1] == string(c.Triple)) {
 		return &StdError{Triple: c.Triple}
+	}
+	if !strings.Contains(said, "error: could not compile") {
+		switch {
+		case cargo.IsOfflineError(said):
+			return &DownloadError{Package: c.Package, Offline: true}
+		case cargo.IsNetworkError(said):
+			return &DownloadError{Package: c.Package}
+		}
 	}
 	e := &CompileError{Package: c.Package, Code: exit.Code, Signal: exit.Signal}
 	for _, pattern := range []*regexp.Regexp{noCompile(), noScript()} {

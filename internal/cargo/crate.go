@@ -4,14 +4,13 @@ package cargo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"sampan/internal/durable"
 	"sampan/internal/run"
@@ -21,6 +20,8 @@ import (
 const (
 	BadSpec       = "not NAME or NAME@VERSION"
 	NoSuchCrate   = "no such crate"
+	NoSuchVersion = "no such version of it, or no such crate"
+	NotVendored   = "not among the vendored crates that take the registry's place"
 	NoSuchOffline = "not downloaded yet, and --offline forbids to"
 	NoRegistry    = "the registry does not answer"
 	NoPrograms    = "it has no programs"
@@ -51,6 +52,12 @@ func (e *CrateError) Hint() string {
 	case NoSuchCrate:
 		name, _, _ := strings.Cut(e.Spec, "@")
 		return "look for it with: cargo search " + name
+	case NoSuchVersion:
+		name, _, _ := strings.Cut(e.Spec, "@")
+		return "see which there are: cargo info " + name
+	case NotVendored:
+		name, _, _ := strings.Cut(e.Spec, "@")
+		return "put it there: cargo vendor, in a package that depends on " + name
 	case NoSuchOffline, NoRegistry:
 		return "with the network there, type: cargo info " + e.Spec
 	case NoPrograms:
@@ -127,11 +134,8 @@ func FetchCrate(ctx context.Context, r run.Runner, o LoadOptions, spec string) (
 		dir = l.unpacked(name, version)
 	}
 	if dir == "" {
-		if name, version, err = l.info(ctx, spec); err != nil {
+		if name, dir, err = l.find(ctx, spec); err != nil {
 			return nil, err
-		}
-		if dir = l.unpacked(name, version); dir == "" {
-			return nil, &CrateError{Spec: spec, Reason: NotUnpacked}
 		}
 	}
 	o.Manifest = filepath.Join(dir, "Cargo.toml")
@@ -148,6 +152,24 @@ func FetchCrate(ctx context.Context, r run.Runner, o LoadOptions, spec string) (
 		}
 	}
 	return nil, &CrateError{Spec: spec, Reason: NoPrograms}
+}
+
+// find asks cargo for the crate. A folder of vendored crates cannot be asked, but looked into.
+func (l *loader) find(ctx context.Context, spec string) (name, dir string, err error) {
+	name, version, err := l.info(ctx, spec)
+	if e, ok := errors.AsType[*CrateError](err); ok && e.Reason == NotVendored {
+		name, version, _ = strings.Cut(spec, "@")
+		if dir = l.vendored(name, version); dir != "" {
+			return name, dir, nil
+		}
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if dir = l.unpacked(name, version); dir == "" {
+		return "", "", &CrateError{Spec: spec, Reason: NotUnpacked}
+	}
+	return name, dir, nil
 }
 
 // unpacked is the folder where cargo unpacked a crate, "" when it is nowhere: a folder of its registry, marked as
@@ -183,17 +205,8 @@ func (l *loader) unpacked(name, version string) string {
 
 // isCrate reports whether dir's manifest is that of the crate.
 func isCrate(dir, name, version string) bool {
-	data, err := readBounded(filepath.Join(dir, "Cargo.toml"), manifestLimit)
-	if err != nil {
-		return false
-	}
-	var m struct {
-		Package struct {
-			Name    string `toml:"name"`
-			Version string `toml:"version"`
-		} `toml:"package"`
-	}
-	return toml.Unmarshal(data, &m) == nil && m.Package.Name == name && sameVersion(m.Package.Version, version)
+	has := versionIn(dir, name)
+	return has != "" && sameVersion(has, version)
 }
 
 // sameVersion compares versions without their build metadata, which names no other release.
@@ -308,18 +321,28 @@ func crateError(spec, text string, offline bool) error {
 	e := &CrateError{Spec: spec, Reason: CargoReason, Text: text}
 	missing := strings.Contains(text, "could not find `")
 	switch {
-	case missing && offline, strings.Contains(text, "--offline was specified"), strings.Contains(text, "in offline mode"):
+	case strings.Contains(text, "is replaced with non-remote-registry source"):
+		e.Reason, e.Text = NotVendored, ""
+	case missing && offline, IsOfflineError(text):
 		e.Reason, e.Text = NoSuchOffline, ""
+	case missing && strings.Contains(spec, "@"):
+		e.Reason, e.Text = NoSuchVersion, ""
 	case missing:
 		e.Reason, e.Text = NoSuchCrate, ""
-	case networkTrouble(text):
+	case IsNetworkError(text):
 		e.Reason = NoRegistry
 	}
 	return e
 }
 
-// networkTrouble recognises what cargo says when it cannot reach a registry.
-func networkTrouble(text string) bool {
+// IsOfflineError recognises what cargo says when it would have to download something and must not.
+func IsOfflineError(text string) bool {
+	return strings.Contains(text, "--offline was specified") || strings.Contains(text, "in offline mode") ||
+		strings.Contains(text, "you're using offline mode") || strings.Contains(text, "--frozen was specified")
+}
+
+// IsNetworkError recognises what cargo says when it cannot reach a registry.
+func IsNetworkError(text string) bool {
 	for _, s := range []string{
 		"failed to download", "download of", "spurious network error", "ould not resolve", "ould not connect",
 		"failed to fetch", "failed to query replaced source", "Timeout was reached",

@@ -167,9 +167,38 @@ func TestFetchCrateFinds(t *testing.T) {
 	}
 }
 
+// TestFetchCrateVendored has a folder in the registry's place, which cargo info refuses to ask.
+func TestFetchCrateVendored(t *testing.T) {
+	w := crateWorld(t)
+	w.write("home/.cargo/config.toml", "[source.crates-io]\nreplace-with = \"v\"\n[source.v]\ndirectory = \"vendor\"\n")
+	w.fail["cargo"] = "error: crates-io is replaced with non-remote-registry source dir /v;\ninclude `--registry crates-io` to use crates.io\n"
+	for dir, version := range map[string]string{"tool": "1.4.0", "tool-1.10.2": "1.10.2", "tool-1.9.0": "1.9.0", "tool-2.0.0-rc.1": "2.0.0-rc.1"} {
+		w.write("home/vendor/"+dir+"/Cargo.toml", "[package]\nname = \"tool\"\nversion = \""+version+"\"\n")
+	}
+	w.write("home/vendor/tool-kit/Cargo.toml", "[package]\nname = \"tool-kit\"\nversion = \"9.0.0\"\n")
+	w.write("home/vendor/tool-3.0.0/Cargo.toml", "not TOML")
+	l, err := newLoader(w, w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for spec, want := range map[string]string{"tool": "tool-1.10.2", "tool@1": "tool-1.10.2", "tool@1.9": "tool-1.9.0", "tool@1.4": "tool", "tool@2.0.0-rc.1": "tool-2.0.0-rc.1"} {
+		if _, dir, err := l.find(t.Context(), spec); err != nil || dir != w.path("home/vendor/"+want) {
+			t.Errorf("%s: %s, %v, want %s", spec, dir, err, want)
+		}
+	}
+	for _, spec := range []string{"tool@1.1", "tool@3", "tool@2", "too"} {
+		var e *CrateError
+		if _, dir, err := l.find(t.Context(), spec); !errors.As(err, &e) || e.Reason != NotVendored || e.Hint() == "" {
+			t.Errorf("%s: %s, %v", spec, dir, err)
+		}
+	}
+}
+
 func TestFetchCrateErrors(t *testing.T) {
 	for name, tc := range map[string]struct{ stderr, stdout, spec, reason string }{
 		"missing":      {"    Updating index\nerror: could not find `tool` in registry `https://example.com`\n", "", "tool", NoSuchCrate},
+		"version":      {"error: could not find `tool@9.9.9` in registry `https://example.com`\n", "", "tool@9.9.9", NoSuchVersion},
+		"vendored":     {"error: crates-io is replaced with non-remote-registry source dir /v;\n", "", "tool", NotVendored},
 		"no network":   {"warning: spurious network error (1 try remaining): x\nerror: download of config.json failed\n\nCaused by:\n  failed to download\n", "", "tool", NoRegistry},
 		"other":        {"error: something else\n", "", "tool", CargoReason},
 		"no version":   {"", "tool\nversion: \n", "tool", CargoReason},

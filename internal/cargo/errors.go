@@ -60,12 +60,17 @@ func (e *MissingToolError) Hint() string {
 type ToolchainError struct {
 	Name string // the toolchain that is not installed; "" when none was chosen
 	Text string // rustup's own message
+
+	NoRustup bool // there is no rustup to choose one
 }
 
 func (e *ToolchainError) Error() string { return "choose toolchain: " + e.Text }
 
 // Hint is the rustup command that helps.
 func (e *ToolchainError) Hint() string {
+	if e.NoRustup {
+		return "do without +" + e.Name + ", or install rustup (https://www.rust-lang.org/tools/install) and type: rustup toolchain install " + e.Name
+	}
 	if e.Name != "" {
 		return "rustup toolchain install " + e.Name
 	}
@@ -90,7 +95,7 @@ func startError(err error, tool string, other func(text string) error) error {
 		return &ToolchainError{Text: firstLine(text)}
 	}
 	if m := find("no such command: `(\\+[^`]+)`", text); m != nil {
-		return &ToolchainError{Name: strings.TrimPrefix(m[1], "+"), Text: "this cargo is not rustup's and takes no " + m[1]}
+		return &ToolchainError{Name: strings.TrimPrefix(m[1], "+"), Text: "this cargo is not rustup's and takes no " + m[1], NoRustup: true}
 	}
 	if text == "" {
 		return fmt.Errorf("ask %s: %w", tool, err)

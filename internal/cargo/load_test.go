@@ -250,7 +250,7 @@ func TestLoadErrors(t *testing.T) {
 		"no rustup": {func(w *world, o *LoadOptions) {
 			o.Cargo = []string{"cargo", "+nightly"}
 			w.fail["cargo"] = "error: no such command: `+nightly`\n\nhelp: invoke `cargo` through `rustup`\n"
-		}, new(*ToolchainError), "takes no +nightly", "rustup toolchain install nightly"},
+		}, new(*ToolchainError), "takes no +nightly", "do without +nightly, or install rustup"},
 		"config is no TOML":   {func(w *world, _ *LoadOptions) { w.write("up/ws/.cargo/config.toml", "[build]\nrustflags = [\n") }, new(*ConfigError), "config.toml:", ""},
 		"--config is no TOML": {func(_ *world, o *LoadOptions) { o.Config = []string{"nonsense"} }, new(*ConfigError), "--config nonsense", ""},
 		"include is missing":  {func(w *world, _ *LoadOptions) { w.write("up/ws/.cargo/config.toml", "include = [\"x.toml\"]\n") }, new(*ConfigError), "x.toml", ""},

@@ -35,9 +35,13 @@ type TargetError struct {
 
 func (e *TargetError) Error() string {
 	s := fmt.Sprintf("add std for %s: %s", e.Triple, e.Reason)
-	if e.Text != "" {
-		s += ": " + firstLine(e.Text)
+	if e.Text == "" {
+		return s
 	}
+	if m := find(`could not download file from '([^']+)'`, e.Text); m != nil {
+		return s + ": could not download " + m[1] // the rest is where to, and six causes of each other
+	}
+	s += ": " + firstLine(e.Text)
 	return s
 }
 

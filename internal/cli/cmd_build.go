@@ -96,6 +96,9 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 
 // tools makes the impure ends for this machine.
 func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
+	if err := os.MkdirAll(s.cacheDir(), 0o700); err != nil {
+		return pipeline.Tools{}, &placeError{err: fmt.Errorf("keep a cache: %w", err), hint: "SAMPAN_CACHE_DIR=DIR, a folder that you may write"}
+	}
 	t := pipeline.Tools{
 		Store:   &image.Store{Dir: filepath.Join(s.cacheDir(), "layers"), Now: s.now},
 		Scratch: s.scratch(),

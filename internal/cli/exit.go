@@ -33,6 +33,18 @@ func (e *usageError) Unwrap() error { return e.err }
 // Hint says where the right words are.
 func (e *usageError) Hint() string { return e.hint }
 
+// placeError is a folder of our own that cannot be had.
+type placeError struct {
+	err  error
+	hint string
+}
+
+func (e *placeError) Error() string { return e.err.Error() }
+func (e *placeError) Unwrap() error { return e.err }
+
+// Hint says which other folder to name.
+func (e *placeError) Hint() string { return e.hint }
+
 // exitCode is the one table from errors to codes.
 func exitCode(ctx context.Context, err error) int {
 	var (

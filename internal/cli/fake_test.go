@@ -64,8 +64,11 @@ type fakeManifest struct {
 		Members  []string
 		Metadata any
 	}
-	Lib      map[string]any
-	Bin      []struct{ Name string }
+	Lib map[string]any
+	Bin []struct {
+		Name     string
+		Required []string `toml:"required-features"`
+	}
 	Features map[string][]string
 }
 
@@ -110,6 +113,7 @@ type fakeTarget struct {
 	CrateTypes []string `json:"crate_types"`
 	Name       string   `json:"name"`
 	SrcPath    string   `json:"src_path"`
+	Required   []string `json:"required-features,omitempty"`
 }
 
 func targetsOf(m fakeManifest, dir string) []fakeTarget {
@@ -119,7 +123,7 @@ func targetsOf(m fakeManifest, dir string) []fakeTarget {
 		if kind == "example" {
 			crate = "bin"
 		}
-		out = append(out, fakeTarget{[]string{kind}, []string{crate}, name, filepath.Join(dir, "src")})
+		out = append(out, fakeTarget{[]string{kind}, []string{crate}, name, filepath.Join(dir, "src"), nil})
 	}
 	if m.Lib != nil || exists(filepath.Join(dir, "src/lib.rs")) {
 		kind := "lib"
@@ -137,6 +141,7 @@ func targetsOf(m fakeManifest, dir string) []fakeTarget {
 	}
 	for _, b := range m.Bin {
 		add("bin", b.Name)
+		out[len(out)-1].Required = b.Required
 	}
 	examples, _ := filepath.Glob(filepath.Join(dir, "examples/*.rs"))
 	for _, e := range examples {
@@ -246,6 +251,9 @@ func fakeBuild() {
 		if err := os.WriteFile(lock, []byte("version = 4\n"), 0o644); err != nil {
 			die(err)
 		}
+	}
+	if os.Getenv("CARGO_TERM_PROGRESS_WHEN") == "always" {
+		fmt.Fprintf(os.Stderr, "    Building [            ] 0/1: %s(bin)\r", m.Package.Name)
 	}
 	fmt.Fprintf(os.Stderr, "   Compiling %s v%s (%s)\n", m.Package.Name, m.Package.Version, dir)
 	out := filepath.Join(fakeTargetDir(filepath.Dir(root)), word("--target"), word("--profile"))

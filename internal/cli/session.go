@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -239,7 +240,9 @@ func (s *session) targets(wanted []string) ([]cargo.Triple, error) {
 	var out []cargo.Triple
 	for _, c := range choices {
 		s.triples[c.Triple] = c
-		out = append(out, c.Triple)
+		if !slices.Contains(out, c.Triple) {
+			out = append(out, c.Triple)
+		}
 	}
 	return out, nil
 }

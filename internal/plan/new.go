@@ -200,6 +200,9 @@ func imageOf(c Choice, s Settings, bins []cargo.Bin, o Options) (Image, error) {
 		if !ok {
 			return im, &ChoiceError{fmt.Sprintf("triple %q is not known", t), "linux triples only, such as x86_64-unknown-linux-musl"}
 		}
+		if i := slices.IndexFunc(im.Platforms, platform.Equals); i >= 0 {
+			return im, &ChoiceError{fmt.Sprintf("%s and %s are both for %s", c.Triples[i], t, platform), "give one --target for each platform"}
+		}
 		im.Platforms = append(im.Platforms, platform)
 	}
 	return im, nil

@@ -40,7 +40,7 @@ func caTree(files []string, base map[string]Entry) (Tree, error) {
 			}
 		}
 	}
-	t := Tree{caEntry(out)}
+	t := Tree{caEntry(int64(len(out)), func() []byte { return out })}
 	if !mozilla {
 		t = append(t, caLinkEntry())
 	}

@@ -4,6 +4,7 @@ package rootfs
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/pem"
 	"sync"
 
@@ -25,6 +26,23 @@ var roots = sync.OnceValue(func() []byte {
 	}
 	return buf.Bytes()
 })
+
+// rootsSize is the length of roots(), told without making them: a build with nothing to do needs to know no more.
+var rootsSize = sync.OnceValue(func() (size int64) {
+	for r := range bundle.Roots() {
+		if r.Constraint == nil {
+			size += pemSize(len(r.Certificate))
+		}
+	}
+	return size
+})
+
+// pemSize is the length of certificatePEM of so many bytes: RFC 7468, section 2, lines of 64.
+func pemSize(der int) int64 {
+	text := base64.StdEncoding.EncodedLen(der)
+	lines := (text + 63) / 64
+	return int64(len("-----BEGIN CERTIFICATE-----\n") + text + lines + len("-----END CERTIFICATE-----\n"))
+}
 
 func certificatePEM(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})

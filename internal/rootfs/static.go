@@ -42,7 +42,7 @@ func Static(o StaticOptions) Tree {
 	}
 	if o.CA {
 		t = append(t, caDirs()...)
-		t = append(t, caEntry(roots()), caLinkEntry())
+		t = append(t, caEntry(rootsSize(), roots), caLinkEntry())
 	}
 	t = append(t, Entry{Path: "tmp", Mode: fs.ModeDir | fs.ModeSticky | 0o777})
 	sortTree(t)
@@ -53,9 +53,10 @@ func caDirs() Tree {
 	return Tree{{Path: "etc/ssl", Mode: dirMode}, {Path: "etc/ssl/certs", Mode: dirMode}}
 }
 
-func caEntry(pem []byte) Entry {
-	return Entry{Path: CABundle, Mode: 0o644, Size: int64(len(pem)), Open: func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(pem)), nil
+// caEntry is the bundle; its bytes are made when they are read.
+func caEntry(size int64, pem func() []byte) Entry {
+	return Entry{Path: CABundle, Mode: 0o644, Size: size, Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(pem())), nil
 	}}
 }
 

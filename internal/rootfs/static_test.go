@@ -169,6 +169,17 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
+func TestRootsSize(t *testing.T) {
+	if got, want := rootsSize(), int64(len(roots())); got != want {
+		t.Errorf("%d bytes were told, %d were made", got, want)
+	}
+	for n := range 200 {
+		if got, want := pemSize(n), int64(len(certificatePEM(make([]byte, n)))); got != want && n > 0 {
+			t.Errorf("%d bytes of DER: %d bytes were told, %d were made", n, got, want)
+		}
+	}
+}
+
 func BenchmarkStatic(b *testing.B) {
 	for b.Loop() {
 		Static(StaticOptions{CA: true})

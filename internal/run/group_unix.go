@@ -57,13 +57,19 @@ func (g *group) drain(exited <-chan struct{}, limit <-chan time.Time) {
 	}
 	tick := time.NewTicker(drainStep)
 	defer tick.Stop()
-	for !errors.Is(syscall.Kill(-g.pid, 0), syscall.ESRCH) {
+	for g.anybody() {
 		select {
 		case <-tick.C:
 		case <-limit:
 			return
 		}
 	}
+}
+
+// anybody reports whether somebody in the group still runs. A process that has ended stays in it until its parent asks
+// for it; where that is a container's process 1 which never does, the dead would be waited for in vain.
+func (g *group) anybody() bool {
+	return !errors.Is(syscall.Kill(-g.pid, 0), syscall.ESRCH) && !onlyDead(g.pid)
 }
 
 func signalName(state *os.ProcessState) string {

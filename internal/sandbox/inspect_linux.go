@@ -70,7 +70,7 @@ func inspectELF(e *StartError, root fs.FS, x *elf.File, cause error) {
 		if e.Machine == "" {
 			e.Machine = strings.ToLower(strings.TrimPrefix(x.Machine.String(), "EM_"))
 		}
-		e.Problem = fmt.Sprintf("it is a program for %s, and this machine is %s", e.Machine, runtime.GOARCH)
+		e.Problem = fmt.Sprintf("it is a program for %s, and this machine is %s", e.Machine, ours())
 		return
 	}
 	for _, p := range x.Progs {
@@ -87,6 +87,16 @@ func inspectELF(e *StartError, root fs.FS, x *elf.File, cause error) {
 		}
 		return
 	}
+}
+
+// ours is this machine's name, in the same words.
+func ours() string {
+	for _, m := range machines {
+		if m.goarch == runtime.GOARCH {
+			return m.uname
+		}
+	}
+	return runtime.GOARCH
 }
 
 func inspectText(e *StartError, root fs.FS, r io.Reader, cause error) {

@@ -46,6 +46,7 @@ func TestInspect(t *testing.T) {
 		"empty":      file(0o555, nil),
 		"folder/sub": file(0o555, nil),
 	}
+	here := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH] // in the words of the other
 	for _, tt := range []struct {
 		name    string
 		errno   unix.Errno
@@ -56,8 +57,8 @@ func TestInspect(t *testing.T) {
 		{"/folder", unix.EACCES, "it is not a file", ""},
 		{"/dynamic", unix.ENOENT, "it is a dynamic program, and its interpreter /lib/ld-x.so.1 is not in the image", "build a static program: `sampan build --target"},
 		{"/complete", unix.ENOENT, "no such file or directory", "build a static program"},
-		{"/foreign", unix.ENOEXEC, "it is a program for s390x, and this machine is " + runtime.GOARCH, "build for this machine: `sampan run --target"},
-		{"/stranger", unix.ENOEXEC, "it is a program for vax, and this machine is " + runtime.GOARCH, "build for this machine"},
+		{"/foreign", unix.ENOEXEC, "it is a program for s390x, and this machine is " + here, "build for this machine: `sampan run --target"},
+		{"/stranger", unix.ENOEXEC, "it is a program for vax, and this machine is " + here, "build for this machine"},
 		{"/unmarked", unix.EACCES, "its mode does not allow the user to execute it", ""},
 		{"/script", unix.ENOENT, "it is a script, and /bin/sh is not in the image", ""},
 		{"/text", unix.ENOEXEC, "it is not a program", ""},
