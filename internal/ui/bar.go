@@ -36,7 +36,7 @@ type bar struct {
 	image   string
 	stage   string           // kind of the last event
 	running []string         // crates being compiled, in the order they started
-	last    string           // the crate that was compiled last
+	last    string           // the crate that was compiled last, or those being compiled, parted by ", "
 	done    int64            // crates ready
 	total   int64            // crates in all
 	layers  map[string]share // by image and layer
@@ -133,7 +133,7 @@ func (b *bar) right(st decor.Statistics) string {
 	text := strings.Join(words, " ")
 	crates := b.running
 	if len(crates) == 0 && b.last != "" {
-		crates = []string{b.last}
+		crates = strings.Split(b.last, ", ") // cargo's bar names all that it works at
 	}
 	if b.stage == "layer" {
 		crates = nil
