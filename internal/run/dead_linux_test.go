@@ -27,7 +27,7 @@ func TestDeadGroupIsNotWaitedFor(t *testing.T) {
 		}
 		state, _ = parseStat(stat)
 	}
-	alive := exec.Command("/bin/sh", "-c", "sleep 60")
+	alive := exec.Command("/bin/sh", "-c", "exec sleep 60")
 	alive.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: pid}
 	if err := alive.Start(); err != nil {
 		t.Fatal(err)
