@@ -11,7 +11,7 @@ var groups = []string{"What to build", "How to compile", "The image", "Where it 
 var options = []*option{
 	// What to build.
 	{flag: "package", short: "p", kind: list, group: groups[0], meta: "NAME", doc: "packages to build, as cargo names them",
-		long: "In `[workspace.metadata.sampan]` it is the package that is built at a workspace's root when none is named.",
+		long: "In `[workspace.metadata.sampan]` it is what is built at a workspace's root when nothing is named.",
 		call: func(w *wishes, v value) { w.selection.Packages = v.list }},
 	{flag: "workspace", kind: toggle, key: "-", group: groups[0], doc: "all packages of the workspace that have a bin",
 		call: func(w *wishes, v value) { w.selection.Workspace = v.on }},

@@ -43,14 +43,11 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			var verbs []string
-			for _, c := range cmd.Commands() {
-				verbs = append(verbs, c.Name())
-			}
-			return &usageError{err: fmt.Errorf("unknown command %q", args[0]), hint: plan.Nearest(args[0], verbs)}
+			return unknownCommand(cmd, args[0])
 		}
 		return cmd.Help()
 	}
+	root.SetHelpCommand(helpCommand(root))
 	root.Args = cobra.ArbitraryArgs
 	for _, c := range commands {
 		cmd := c(a)
@@ -58,6 +55,30 @@ func (a *app) root() *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	return root
+}
+
+func unknownCommand(root *cobra.Command, word string) error {
+	var verbs []string
+	for _, c := range root.Commands() {
+		verbs = append(verbs, c.Name())
+	}
+	return &usageError{err: fmt.Errorf("unknown command %q", word), hint: plan.Nearest(word, verbs)}
+}
+
+// helpCommand is cobra's, but for a command that is not there: that is an error here.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(root, args[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 // flagError turns pflag's words into ours, with the nearest flag.

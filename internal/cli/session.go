@@ -20,6 +20,7 @@ import (
 	"sampan/internal/native"
 	"sampan/internal/pipeline"
 	"sampan/internal/plan"
+	"sampan/internal/ui"
 )
 
 // session is one call on its way from words to a Plan.
@@ -52,6 +53,9 @@ func (a *app) prepare(ctx context.Context, set level, path string, rest []string
 	s.w.cargo.Args = rest
 	if err := a.terminal(s.w); err != nil {
 		return s, err
+	}
+	for _, w := range strangers(a.env) {
+		a.progress.Handle(ui.Event{Kind: "warning", Text: w})
 	}
 	created, err := epoch(a.env)
 	if err != nil {

@@ -106,6 +106,23 @@ func fromEnvironment(env []string) (level, error) {
 	return out, nil
 }
 
+// strangers tells of SAMPAN_… variables that set nothing: misspelt ones would be missed for long.
+func strangers(env []string) (warnings []string) {
+	known := []string{"SAMPAN_CACHE_DIR"}
+	for _, o := range options {
+		if o.env {
+			known = append(known, o.variable())
+		}
+	}
+	for _, e := range env {
+		name, word, _ := strings.Cut(e, "=")
+		if word != "" && strings.HasPrefix(name, "SAMPAN_") && !slices.Contains(known, name) {
+			warnings = append(warnings, strings.TrimSpace(name+" sets nothing here: "+plan.Nearest(name, known)))
+		}
+	}
+	return warnings
+}
+
 // source is a file that holds settings, and where in it.
 type source struct {
 	file string   // absolute path

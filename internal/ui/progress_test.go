@@ -219,6 +219,16 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// cargo's own bar names several crates at once, and one event carries them all.
+func TestBarNamesAllCrates(t *testing.T) {
+	_, err, p, c, refresh := tty(100)
+	p.Handle(Event{Kind: "compile", Crate: "libc, syn(build), tokio", Done: 3, Total: 9})
+	c.add(time.Second)
+	refresh <- time.Time{}
+	until(t, "the crates", func() bool { return strings.Contains(err.String(), "3/9 1.0 s libc, syn(build), tokio") })
+	p.Close()
+}
+
 // Sixteen programs write in bits at once, while the bar is drawn as fast as it can be: every line stays whole.
 func TestParallelTextIsNeverTorn(t *testing.T) {
 	s, err, p, c, refresh := tty(100)
