@@ -227,7 +227,7 @@ func TestCargoCrate(t *testing.T) {
 	if _, err := cargo.FetchCrate(t.Context(), r, o, "hyperfine@"+p.Version); err != nil || len(r.calls) != n {
 		t.Errorf("a second time: %d calls, %v", len(r.calls)-n, err)
 	}
-	for spec, reason := range map[string]string{"no-such-crate-by-any-chance": cargo.NoSuchCrate, "hyperfine@99.0.0": cargo.NoSuchCrate, "libc": cargo.NoPrograms} {
+	for spec, reason := range map[string]string{"no-such-crate-by-any-chance": cargo.NoSuchCrate, "hyperfine@99.0.0": cargo.NoSuchVersion, "libc": cargo.NoPrograms} {
 		_, err := cargo.FetchCrate(t.Context(), r, o, spec)
 		if e, ok := err.(*cargo.CrateError); !ok || e.Reason != reason {
 			t.Errorf("%s: %v", spec, err)
