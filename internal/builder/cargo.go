@@ -32,7 +32,7 @@ func (b *Cargo) Preflight(_ context.Context, cs []plan.Compile) error {
 		if !native.Links(c.Triple) {
 			continue
 		}
-		if err := native.FindLinker(c.Triple, b.Workspace.Toolchain.Sysroot, b.Env); err != nil {
+		if err := native.FindLinker(c.Triple, b.Workspace.Toolchain, b.Env); err != nil {
 			return err
 		}
 		if _, err := native.Ensure(b.CacheDir, b.Self, c.Triple); err != nil {

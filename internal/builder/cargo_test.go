@@ -218,20 +218,21 @@ func TestFailures(t *testing.T) {
 		stderr string
 		want   error
 	}{
-		"its own code":     {red + "\x1b[0m: could not compile `app` (bin \"app\") due to 1 previous error\n", &CompileError{Package: "app", Code: 101}},
+		"its own code":     {red + "\x1b[0m: could not compile `app` (bin \"app\") due to 1 previous error\n", &CompileError{Package: "app", Code: 101, Told: true}},
 		"a dependency":     {"error: could not compile `dep` (lib) due to 2 previous errors\n", &CompileError{Package: "app", Crate: "dep", Code: 101}},
 		"a build script":   {"error: failed to run custom build command for `z-sys v1.0.0`\n", &CompileError{Package: "app", Crate: "z-sys", Code: 101}},
-		"something else":   {"error: no space\n", &CompileError{Package: "app", Code: 101}},
+		"without a word":   {"   Compiling app v0.1.0\n", &CompileError{Package: "app", Code: 101}},
+		"something else":   {"error: no space\n", &CompileError{Package: "app", Code: 101, Told: true}},
 		"lock file":        {"error: the lock file /w/Cargo.lock needs to be updated but --locked was passed to prevent this\n", &LockError{Package: "app"}},
 		"host linker":      {"error: linker `cc` not found\n  |\n  = note: No such file or directory (os error 2)\n\nerror: could not compile `proc-macro2` (build script)\n", &HostLinkerError{Package: "app", Linker: "cc"}},
 		"no network":       {"    Updating index\nerror: download of config.json failed\n\nCaused by:\n  [6] Could not resolve hostname\n", &DownloadError{Package: "app"}},
 		"offline":          {"error: failed to download `x v1.0.0`\n\nCaused by:\n  attempting to make an HTTP request, but --offline was specified\n", &DownloadError{Package: "app", Offline: true}},
 		"frozen":           {"error: no matching package named `x` found\nAs a reminder, you're using offline mode (--frozen) which can\n", &DownloadError{Package: "app", Offline: true}},
-		"its own network":  {"Could not connect\nerror: could not compile `app` (bin \"app\") due to 1 previous error\n", &CompileError{Package: "app", Code: 101}},
+		"its own network":  {"Could not connect\nerror: could not compile `app` (bin \"app\") due to 1 previous error\n", &CompileError{Package: "app", Code: 101, Told: true}},
 		"host C library":   {"  = note: /usr/bin/ld: cannot find Scrt1.o: No such file or directory\nerror: could not compile `x`\n", &HostLinkerError{Package: "app", Missing: "Scrt1.o"}},
 		"std":              {"error[E0463]: can't find crate for `core`\n  = note: the `" + string(musl) + "` target may not be installed\n", &StdError{Triple: musl}},
 		"toolchain":        {"error: toolchain '1.2.3-x' is not installed\nhelp: run `rustup toolchain install`\n", &cargo.ToolchainError{Name: "1.2.3-x", Text: "toolchain '1.2.3-x' is not installed"}},
-		"another triple's": {"error[E0463]: x\n  = note: the `wasm32-wasip1` target may not be installed\nerror: could not compile `app`\n", &CompileError{Package: "app", Code: 101}},
+		"another triple's": {"error[E0463]: x\n  = note: the `wasm32-wasip1` target may not be installed\nerror: could not compile `app`\n", &CompileError{Package: "app", Code: 101, Told: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := builderFor(t, &fake{stderr: c.stderr, err: &run.ExitError{Path: "cargo", Code: 101}})

@@ -20,6 +20,7 @@ type CompileError struct {
 	Crate   string // what did not compile, where that is another one; else ""
 	Code    int    // cargo's exit code; -1 when a signal ended it
 	Signal  string // that signal, else ""
+	Told    bool   // cargo's own words say all that there is to say
 }
 
 func (e *CompileError) Error() string {
@@ -133,6 +134,7 @@ func (e *MissingExecutableError) Hint() string {
 
 var (
 	noCompile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?m)^error: could not compile `([^`]+)`") })
+	anyError  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^error(?:\[E[0-9]+\])?: `) })
 	noScript  = sync.OnceValue(func() *regexp.Regexp {
 		return regexp.MustCompile("(?m)^error: failed to run custom build command for `([^ `]+)")
 	})
@@ -184,5 +186,6 @@ func diagnose(c plan.Compile, exit *run.ExitError, said string) error {
 			break
 		}
 	}
+	e.Told = e.Crate == "" && e.Signal == "" && anyError().MatchString(said)
 	return e
 }

@@ -40,9 +40,10 @@ func newConfigReader(cwd string) *configReader { return &configReader{cwd: cwd, 
 func (c *configReader) discover(home string) (table, error) {
 	merged := table{}
 	var seenHome bool
+	realHome := resolved(home)
 	for _, dir := range ancestors(c.cwd) {
 		dir = filepath.Join(dir, ".cargo")
-		seenHome = seenHome || home != "" && (dir == home || resolved(dir) == resolved(home))
+		seenHome = seenHome || home != "" && (dir == home || resolved(dir) == realHome)
 		if err := c.folder(dir, merged); err != nil {
 			return nil, err
 		}

@@ -61,7 +61,10 @@ type Subject struct {
 	Triple   string      // that it was compiled for, "" when it was not compiled by us
 	Platform v1.Platform // that the image is for
 	Linked   []Linked    // what build scripts asked the linker for
-	Trees    []rootfs.Tree
+
+	// Of the image as a whole; with several programs only the first one's Subject has them.
+	Trees      []rootfs.Tree // its files, the lowest layer first
+	Entrypoint []string
 }
 
 // Linked is what one crate's build script asked the linker for.
@@ -80,7 +83,7 @@ type Check struct {
 }
 
 // All is every check, in the order in which they run.
-var All = []Check{machineCheck, kindCheck, staticCheck, entryCheck, execStackCheck}
+var All = []Check{machineCheck, kindCheck, staticCheck, entryCheck, execStackCheck, commandCheck}
 
 // Run gives the findings of all checks that are not off.
 func Run(s Subject) []Finding {

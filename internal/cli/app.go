@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"sampan/internal/builder"
 	"sampan/internal/native"
 	"sampan/internal/run"
 	"sampan/internal/ui"
@@ -35,9 +36,10 @@ type app struct {
 	stderr    *os.File
 	now       func() time.Time
 	began     time.Time
-	self      string // path of this executable
-	dir       string // working directory
-	toolchain string // "+nightly", or ""
+	self      string   // path of this executable
+	dir       string   // working directory
+	toolchain string   // "+nightly", or ""
+	words     []string // the command line, without us and the toolchain
 	runner    *run.System
 	progress  ui.Progress
 }
@@ -61,9 +63,18 @@ func Main(ctx context.Context, args []string, env []string) int {
 		if code == exitInterrupted {
 			err = errors.New("interrupted")
 		}
-		a.streams.Error(err)
+		a.tell(err)
 	}
 	return code
+}
+
+// tell says what went wrong, except to a person who has just read it from cargo.
+func (a *app) tell(err error) {
+	if compile, ok := errors.AsType[*builder.CompileError](err); ok && compile.Told {
+		a.streams.Record(err)
+		return
+	}
+	a.streams.Error(err)
 }
 
 // locate finds out where we are. A working directory that was deleted, and a home that there never was, are errors of

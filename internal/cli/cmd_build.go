@@ -39,7 +39,7 @@ func buildCommand(a *app) *cobra.Command {
 			"  sampan build crate:hyperfine                  a published crate, with the lock file it ships\n" +
 			"  sampan build --binary ./app                   a program that is built already",
 	}
-	held := bind(cmd)
+	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, rest, err := parts(cmd, args)
 		if err != nil {

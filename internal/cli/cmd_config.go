@@ -32,7 +32,7 @@ func configCommand(a *app) *cobra.Command {
 			"config.toml, and the default. Tables are joined, all else is replaced.",
 		Example: "  sampan config\n  sampan config --json",
 	}
-	held := bind(cmd)
+	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, rest, err := parts(cmd, args)
 		if err != nil {

@@ -13,7 +13,7 @@ func planCommand(a *app) *cobra.Command {
 		Example: "  sampan plan\n" +
 			"  sampan plan --workspace | jq '.images[].name'",
 	}
-	held := bind(cmd)
+	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, rest, err := parts(cmd, args)
 		if err != nil {

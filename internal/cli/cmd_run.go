@@ -23,7 +23,7 @@ func runCommand(a *app) *cobra.Command {
 		Example: "  sampan run -- --help\n" +
 			"  sampan run --bin server --env RUST_LOG=debug",
 	}
-	held := bind(cmd)
+	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, rest, err := parts(cmd, args)
 		if err != nil {
@@ -35,6 +35,9 @@ func runCommand(a *app) *cobra.Command {
 }
 
 func (a *app) run(ctx context.Context, set level, path string, args []string) error {
+	if err := nothingDelivered(set); err != nil {
+		return err
+	}
 	s, err := a.prepare(ctx, set, path, nil)
 	if err != nil {
 		return err
@@ -65,6 +68,17 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 	}
 	a.progress.Close()
 	return s.start(ctx, im, args)
+}
+
+// nothingDelivered refuses the flags that say where an image goes and how its reference is told: run makes none.
+func nothingDelivered(set level) error {
+	for _, flag := range []string{"output", "json"} {
+		if _, given := set[flag]; given {
+			return &usageError{err: fmt.Errorf("run makes no image, so there is nothing for --%s", flag),
+				hint: "drop --" + flag + ", or make an image with: sampan build"}
+		}
+	}
+	return nil
 }
 
 // start hands the trees to the sandbox, with the process as the image's config describes it.

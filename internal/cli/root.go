@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,12 +20,31 @@ var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, planComma
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {
+	a.words = words
 	root := a.root()
 	root.SetArgs(words)
 	root.SetIn(a.stdin)
-	root.SetOut(a.stdout)
+	out := &strict{w: a.stdout}
+	root.SetOut(out)
 	root.SetErr(a.stderr)
-	return root.ExecuteContext(ctx)
+	if err := root.ExecuteContext(ctx); err != nil {
+		return err
+	}
+	return out.err
+}
+
+// strict remembers that its text could not be written: cobra prints help without looking.
+type strict struct {
+	w   io.Writer
+	err error
+}
+
+func (s *strict) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	if s.err == nil {
+		s.err = err
+	}
+	return n, err
 }
 
 func (a *app) root() *cobra.Command {
@@ -115,9 +136,13 @@ func (f flagValue) Type() string {
 	return f.o.meta
 }
 
-// bind gives a command every option of the table. What is set is read back by flags.
-func bind(cmd *cobra.Command) map[string]*value {
+// bind gives a command every option of the table. What is set is read back by flags. Only a command that the command
+// line names gets them: four have them all, and every start would pay for each.
+func (a *app) bind(cmd *cobra.Command) map[string]*value {
 	held := map[string]*value{}
+	if !slices.Contains(a.words, cmd.Name()) {
+		return held
+	}
 	cmd.Flags().SortFlags = false
 	for _, o := range options {
 		v := &value{}

@@ -20,6 +20,7 @@ import (
 	"sampan/internal/native"
 	"sampan/internal/pipeline"
 	"sampan/internal/plan"
+	"sampan/internal/run"
 	"sampan/internal/ui"
 )
 
@@ -116,6 +117,7 @@ func (s *session) binaries(path string, o *plan.Options) error {
 
 // packages prepares for a compile: finds the workspace, the packages in it, their settings and their triples.
 func (s *session) packages(ctx context.Context, path string, o *plan.Options) error {
+	run.Warm() // while we look at what there is
 	if err := s.load(ctx, path); err != nil {
 		return err
 	}
@@ -163,6 +165,9 @@ func (s *session) choose(fallback value) ([]*cargo.Package, error) {
 	sel := s.w.selection
 	sel.Default = fallback.list
 	chosen, err := plan.Select(s.ws, sel)
+	if unknown := sel.Unknown(s.ws); err == nil && len(unknown) > 0 {
+		s.progress.Handle(ui.Event{Kind: "warning", Text: "--exclude names no package of the workspace: " + strings.Join(unknown, ", ")})
+	}
 	if e, ok := errors.AsType[*plan.ChoiceError](err); ok && len(sel.Default) > 0 && !sel.Workspace && len(sel.Packages) == 0 && s.ws.Current == "" {
 		return nil, &plan.SettingError{Key: "package", Origin: fallback.from(), Reason: e.Reason, Advice: e.Advice}
 	}

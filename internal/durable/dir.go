@@ -91,7 +91,7 @@ func Sweep(dir string) error {
 	}
 	var errs []error
 	for _, name := range names {
-		if !isTemp(name) {
+		if !IsTemp(name) {
 			continue
 		}
 		path := filepath.Join(dir, name)

@@ -100,7 +100,8 @@ func tempName() string {
 	return prefix + strconv.FormatUint(rand.Uint64(), 36) + suffix
 }
 
-func isTemp(name string) bool {
+// IsTemp recognises the names under which this package writes files that are not finished.
+func IsTemp(name string) bool {
 	random, ok := strings.CutPrefix(name, prefix)
 	if !ok {
 		return false

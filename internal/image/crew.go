@@ -17,6 +17,8 @@ const (
 	blockSize = 512 << 10
 	// dictSize is deflate's window: what a block may refer to in the block before it (RFC 1951, section 2).
 	dictSize = 32 << 10
+	// plainSize is the same for a stream that is written as it is, where it shows in nothing but memory.
+	plainSize = 64 << 10
 	// spare blocks are those being read and written while all workers have one.
 	spare = 2
 )
@@ -24,7 +26,7 @@ const (
 // block is a part of a stream on its way through the crew. A fixed number of them goes round, so memory does not grow
 // with the size of a layer.
 type block struct {
-	buf   []byte // the dictionary, then up to blockSize bytes of the stream
+	buf   []byte // the dictionary, then up to blockSize bytes of the stream, plainSize at level 0
 	dict  int    // bytes of dictionary, at the end of its part of buf
 	n     int    // bytes of the stream
 	level int    // 1..9, or 0: to be written as it is
@@ -39,9 +41,14 @@ func newBlock() *block { return &block{ready: make(chan struct{}, 1)} }
 
 // start makes the block ready to be filled; its memory is taken when it is first needed.
 func (b *block) start(dict []byte, level int) {
-	if b.buf == nil {
-		b.buf = make([]byte, dictSize+blockSize)
+	size := dictSize + blockSize
+	if level == 0 {
+		size = dictSize + plainSize
 	}
+	if cap(b.buf) < size {
+		b.buf = make([]byte, size)
+	}
+	b.buf = b.buf[:size] // layers of either kind may have had it before
 	if b.out == nil && level > 0 {
 		b.out = make([]byte, 0, blockSize+blockSize/64) // room for data that does not deflate
 	}

@@ -8,11 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -27,8 +27,8 @@ type Spec struct {
 	Author      string
 }
 
-// New makes the OCI image of a spec: image-spec, config.md and manifest.md. Equal specs give equal bytes. Everything is
-// computed here; the methods of the image only give it back. Configs and manifests they return are the caller's own.
+// New makes the OCI image of a spec: image-spec, config.md and manifest.md. Equal specs give equal bytes, which are
+// made here; the methods of the image only give them back. Configs and manifests they return are the caller's own.
 func New(s Spec) (v1.Image, error) {
 	if s.Platform.OS == "" || s.Platform.Architecture == "" {
 		return nil, fmt.Errorf("make image: its platform %q is not whole", s.Platform.String())
@@ -57,13 +57,6 @@ func New(s Spec) (v1.Image, error) {
 	i := &image{config: config, configName: m.Config.Digest, manifest: manifest, digest: hashOf(manifest)}
 	for _, l := range s.Layers {
 		i.layers = append(i.layers, l)
-	}
-	// Read back, so that what the methods give is what others will read.
-	if i.file, err = v1.ParseConfigFile(bytes.NewReader(config)); err != nil {
-		return nil, fmt.Errorf("make image: read config: %w", err)
-	}
-	if i.parsed, err = v1.ParseManifest(bytes.NewReader(manifest)); err != nil {
-		return nil, fmt.Errorf("make image: read manifest: %w", err)
 	}
 	return i, nil
 }
@@ -99,8 +92,6 @@ func hashOf(data []byte) v1.Hash {
 type image struct {
 	config, manifest   []byte
 	configName, digest v1.Hash
-	file               *v1.ConfigFile
-	parsed             *v1.Manifest
 	layers             []v1.Layer
 }
 
@@ -108,14 +99,22 @@ func (i *image) Layers() ([]v1.Layer, error)         { return append([]v1.Layer(
 func (i *image) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
 func (i *image) Size() (int64, error)                { return int64(len(i.manifest)), nil }
 func (i *image) ConfigName() (v1.Hash, error)        { return i.configName, nil }
-func (i *image) ConfigFile() (*v1.ConfigFile, error) { return i.file.DeepCopy(), nil }
 func (i *image) RawConfigFile() ([]byte, error)      { return bytes.Clone(i.config), nil }
 func (i *image) Digest() (v1.Hash, error)            { return i.digest, nil }
-func (i *image) Manifest() (*v1.Manifest, error)     { return i.parsed.DeepCopy(), nil }
 func (i *image) RawManifest() ([]byte, error)        { return bytes.Clone(i.manifest), nil }
+
+// ConfigFile and Manifest read back what was written, so that they give what others will read.
+func (i *image) ConfigFile() (*v1.ConfigFile, error) {
+	return v1.ParseConfigFile(bytes.NewReader(i.config))
+}
+
+func (i *image) Manifest() (*v1.Manifest, error) {
+	return v1.ParseManifest(bytes.NewReader(i.manifest))
+}
+
 func (i *image) LayerByDigest(h v1.Hash) (v1.Layer, error) {
 	if h == i.configName {
-		return partial.ConfigLayer(i)
+		return configLayer{i}, nil
 	}
 	return i.find(h, v1.Layer.Digest)
 }
@@ -129,4 +128,16 @@ func (i *image) find(h v1.Hash, name func(v1.Layer) (v1.Hash, error)) (v1.Layer,
 		}
 	}
 	return nil, fmt.Errorf("find layer %s: the image has none such", h)
+}
+
+// configLayer shows the config as a blob. (The library's own brings packages whose start-up every build would pay for.)
+type configLayer struct{ of *image }
+
+func (c configLayer) Digest() (v1.Hash, error)            { return c.of.configName, nil }
+func (c configLayer) DiffID() (v1.Hash, error)            { return c.of.configName, nil }
+func (c configLayer) Size() (int64, error)                { return int64(len(c.of.config)), nil }
+func (c configLayer) MediaType() (types.MediaType, error) { return types.OCIConfigJSON, nil }
+func (c configLayer) Compressed() (io.ReadCloser, error)  { return c.Uncompressed() }
+func (c configLayer) Uncompressed() (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(c.of.config)), nil
 }

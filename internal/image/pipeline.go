@@ -114,7 +114,7 @@ func (f *feeder) run(t rootfs.Tree) error {
 
 // space is the room left in the current block, never none.
 func (f *feeder) space() ([]byte, error) {
-	if f.current != nil && f.current.n == blockSize {
+	if f.current != nil && len(f.current.room()) == 0 {
 		f.send(false)
 	}
 	if f.current == nil {

@@ -135,13 +135,15 @@ func (s *site) ask(ctx context.Context, r run.Runner, l linker) (linker, error) 
 	return linker{path: path, prefix: l.prefix}, nil
 }
 
+// lldName is the linker that rustup's toolchains bring.
+const lldName = "rust-lld"
+
 // rustLLD prefers the one that rustc itself points to by PATH: a sysroot may hold those of several hosts.
 func (s *site) rustLLD() (string, bool) {
-	const name = "rust-lld"
 	if s.sysroot == "" {
 		return "", false
 	}
-	found, err := filepath.Glob(filepath.Join(globEscape(s.sysroot), "lib", "rustlib", "*", "bin", name+exeSuffix))
+	found, err := filepath.Glob(filepath.Join(globEscape(s.sysroot), "lib", "rustlib", "*", "bin", lldName+exeSuffix))
 	if err != nil || len(found) == 0 {
 		return "", false
 	}
@@ -202,14 +204,21 @@ func globEscape(s string) string {
 }
 
 // FindLinker reports whether there is a linker for t, before anything is compiled: a *LinkerError when there is none.
-// sysroot is rustc's, env the environment that cargo will run in.
-func FindLinker(t cargo.Triple, sysroot string, env []string) error {
+// env is the environment that cargo will run in.
+func FindLinker(t cargo.Triple, tools cargo.Toolchain, env []string) error {
 	m, ok := machineOf(t)
 	if !ok {
 		return nil // the host's cc is rustc's to find
 	}
+	// Nearly always it is the host's rust-lld, and one look spares the search through folders.
+	if tools.Sysroot != "" {
+		own := filepath.Join(tools.Sysroot, "lib", "rustlib", string(tools.Host), "bin", lldName+exeSuffix)
+		if _, err := os.Stat(own); err == nil {
+			return nil
+		}
+	}
 	s := newSite(t, m, "", nil, env)
-	s.sysroot = sysroot
+	s.sysroot = tools.Sysroot
 	_, err := s.linker()
 	return err
 }

@@ -64,7 +64,7 @@ func (d dir) survey() (state, error) {
 		if e.Name() == "oci-layout" {
 			return opened, d.checkVersion()
 		}
-		if !isTemp(e.Name()) && foreign == "" {
+		if !durable.IsTemp(e.Name()) && foreign == "" {
 			foreign = e.Name()
 		}
 	}
@@ -73,11 +73,6 @@ func (d dir) survey() (state, error) {
 			"-o oci:"+filepath.ToSlash(d.join("image"))+" for a new folder in it, or choose an empty one")
 	}
 	return absent, nil
-}
-
-// isTemp recognises the names under which package durable writes.
-func isTemp(name string) bool {
-	return strings.HasPrefix(name, ".sampan-") && strings.HasSuffix(name, ".tmp")
 }
 
 // checkVersion reads oci-layout.

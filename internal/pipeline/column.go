@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,10 +33,10 @@ type column struct {
 	keys     []string // what names each tree's content for the cache of layers
 	names    []string // what made each layer, for the history
 
-	result v1.Image
-	size   int64 // bytes of all blobs and the manifest
-	layer  int64 // compressed bytes of the program layer
-	debug  string
+	result  v1.Image
+	weights map[v1.Hash]int64 // bytes of the blobs and the manifest
+	layer   v1.Hash           // of the programs
+	debug   string
 }
 
 type program struct {
@@ -46,8 +47,8 @@ type program struct {
 	binary *binary.Program
 }
 
-// inspect finds every program, reads its ELF, and asks the checks.
-func inspect(p *plan.Plan, built []builder.Built, r *Result) ([]column, error) {
+// inspect finds every program, reads its ELF, describes the files of its image, and asks the checks about both.
+func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, r *Result) ([]column, error) {
 	var out []column
 	for _, im := range p.Images {
 		for _, pf := range im.Platforms {
@@ -60,15 +61,30 @@ func inspect(p *plan.Plan, built []builder.Built, r *Result) ([]column, error) {
 				if err := found.read(im.Strip); err != nil {
 					return nil, err
 				}
-				r.Findings = append(r.Findings, check.Run(check.Subject{
-					Name: prog.Bin, Path: found.path, Facts: found.binary.Facts, Triple: string(found.triple), Platform: pf, Linked: linked(found.linked),
-				})...)
 				c.programs = append(c.programs, found)
 			}
+			if err := c.plant(added[im.Name]); err != nil {
+				return nil, err
+			}
+			r.Findings = append(r.Findings, c.check()...)
 			out = append(out, c)
 		}
 	}
 	return out, nil
+}
+
+// check asks about every program; with the main one also about the image as a whole.
+func (c *column) check() []check.Finding {
+	var out []check.Finding
+	for i, p := range c.programs {
+		s := check.Subject{Name: p.plan.Bin, Path: p.path, Facts: p.binary.Facts, Triple: string(p.triple), Platform: c.platform,
+			Linked: linked(p.linked)}
+		if i == 0 {
+			s.Trees, s.Entrypoint = c.trees, c.image.Config.Entrypoint
+		}
+		out = append(out, check.Run(s)...)
+	}
+	return out
 }
 
 // locate finds a program in what was built, or where the user said that it is.
@@ -191,22 +207,39 @@ func (c *column) progress(i int, t Tools) func(done, total int64) {
 	}
 }
 
-// weigh sums what a puller of the image fetches: layers, config and manifest.
+// weigh notes what a puller of the image fetches: layers, config and manifest.
 func (c *column) weigh(layers []*image.Layer) error {
+	c.weights = map[v1.Hash]int64{}
 	for _, l := range layers {
-		n, err := l.Size()
-		if err != nil {
+		if err := c.put(l); err != nil {
 			return err
 		}
-		c.layer = n
-		c.size += n
+	}
+	var err error
+	if c.layer, err = layers[len(layers)-1].Digest(); err != nil {
+		return err
 	}
 	config, err := c.result.RawConfigFile()
 	if err != nil {
 		return err
 	}
-	manifest, err := c.result.Size()
-	c.size += int64(len(config)) + manifest
+	name, err := c.result.ConfigName()
+	if err != nil {
+		return err
+	}
+	c.weights[name] = int64(len(config))
+	return c.put(c.result)
+}
+
+func (c *column) put(blob interface {
+	Digest() (v1.Hash, error)
+	Size() (int64, error)
+}) error {
+	digest, err := blob.Digest()
+	if err != nil {
+		return err
+	}
+	c.weights[digest], err = blob.Size()
 	return err
 }
 
@@ -259,20 +292,36 @@ func payloads(p *plan.Plan, columns []column, r *Result) ([]output.Payload, erro
 		im := columns[i].image
 		pay := output.Payload{Name: im.Name, Tags: im.Tags}
 		sum := Summary{Name: im.Name}
+		// Platforms share layers: Static nearly always. A digest is stored, and pulled, once.
+		blobs, layers := map[v1.Hash]int64{}, map[v1.Hash]int64{}
 		for ; i < len(columns) && columns[i].image.Name == im.Name; i++ {
-			pay.Images = append(pay.Images, columns[i].result)
-			sum.Size += columns[i].size
-			sum.Program += columns[i].layer
-			sum.Debug = columns[i].debug
+			c := columns[i]
+			pay.Images = append(pay.Images, c.result)
+			maps.Copy(blobs, c.weights)
+			layers[c.layer] = c.weights[c.layer]
+			sum.Debug = c.debug
 		}
 		if err := root(&pay, im); err != nil {
 			return nil, err
 		}
-		sum.Digest = pay.Digest.String()
+		if pay.Index != nil {
+			var err error
+			if blobs[pay.Digest], err = pay.Index.Size(); err != nil {
+				return nil, err
+			}
+		}
+		sum.Digest, sum.Size, sum.Program = pay.Digest.String(), total(blobs), total(layers)
 		r.Images = append(r.Images, sum)
 		out = append(out, pay)
 	}
 	return out, nil
+}
+
+func total(sizes map[v1.Hash]int64) (sum int64) {
+	for _, n := range sizes {
+		sum += n
+	}
+	return sum
 }
 
 func root(pay *output.Payload, im plan.Image) (err error) {

@@ -67,7 +67,7 @@ type Result struct {
 type Summary struct {
 	Name    string `json:"name"`
 	Digest  string `json:"digest"`
-	Size    int64  `json:"size"`    // all blobs and manifests, compressed, of all platforms
+	Size    int64  `json:"size"`    // all blobs and manifests, compressed, of all platforms; each digest once
 	Program int64  `json:"program"` // the programs as they are in the image, compressed, of all platforms
 	Debug   string `json:"debug,omitempty"`
 }
@@ -89,7 +89,7 @@ func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
 	if err != nil {
 		return r, err
 	}
-	columns, err := inspect(p, built, r)
+	columns, err := inspect(p, built, added, r)
 	if err != nil {
 		return r, err
 	}
@@ -97,11 +97,6 @@ func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
 		return r, err
 	}
 	report(t, r.Findings)
-	for i := range columns {
-		if err := columns[i].plant(added[columns[i].image.Name]); err != nil {
-			return r, err
-		}
-	}
 	if t.Runs != nil {
 		return r, runTrees(columns, t)
 	}
@@ -164,11 +159,15 @@ func compile(ctx context.Context, p *plan.Plan, t Tools) ([]builder.Built, error
 
 // assemble makes all layers side by side with one pool of compressors, then the images from them.
 func assemble(ctx context.Context, p *plan.Plan, columns []column, t Tools, r *Result) ([]output.Payload, error) {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(1, len(columns)))
-	if len(columns) > 2 {
-		g.SetLimit(2)
+	if len(columns) == 1 {
+		// One needs no goroutine, whose thread a build with nothing to do would wait for longer than it works.
+		if err := columns[0].make(ctx, p, t); err != nil {
+			return nil, err
+		}
+		return payloads(p, columns, r)
 	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
 	for i := range columns {
 		g.Go(func() error { return columns[i].make(gctx, p, t) })
 	}

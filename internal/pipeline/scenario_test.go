@@ -192,6 +192,55 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
+// TestSizeOfSeveralPlatforms: what platforms share is pulled, and counted, once.
+func TestSizeOfSeveralPlatforms(t *testing.T) {
+	s := newScenario(t)
+	im := &s.plan.Images[0]
+	sources := map[string]string{}
+	im.Platforms = nil
+	for arch, machine := range map[string]uint16{"amd64": 62, "arm64": 183} {
+		pf := v1.Platform{OS: "linux", Architecture: arch}
+		s.write(arch, string(elf64(machine, arch)))
+		sources[pf.String()] = filepath.Join(s.dir, arch)
+		im.Platforms = append(im.Platforms, pf)
+	}
+	im.Programs[0].Sources, s.plan.Compiles = sources, nil
+	r, err := Run(t.Context(), &s.plan, s.tools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two configs, two manifests, the index, two programs; Static and Files once.
+	blobs, err := os.ReadDir(filepath.Join(s.dir, "out", "app", "blobs", "sha256"))
+	if err != nil || len(blobs) != 9 {
+		t.Errorf("%d blobs, %v", len(blobs), err)
+	}
+	var sum int64
+	for _, b := range blobs {
+		info, err := b.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += info.Size()
+	}
+	if got := r.Images[0]; got.Size != sum || got.Size != r.Receipts[0].Size || got.Program <= 0 || got.Program >= 1000 {
+		t.Errorf("size %d, program %d; blobs %d, receipt %d", got.Size, got.Program, sum, r.Receipts[0].Size)
+	}
+}
+
+func TestEntrypointThatIsNotThere(t *testing.T) {
+	s := newScenario(t)
+	for word, warned := range map[string]bool{"/app": false, "/srv/a.txt": false, "/bin/app": true, "app": false} {
+		s.plan.Images[0].Config.Entrypoint = []string{word}
+		r, err := Run(t.Context(), &s.plan, s.tools)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(r.Findings) == 1 && r.Findings[0].ID == "command" && r.Findings[0].Level == check.Warn; got != warned {
+			t.Errorf("%s: %+v", word, r.Findings)
+		}
+	}
+}
+
 func touch(t *testing.T, path string) {
 	t.Helper()
 	when := time.Unix(2e9, 0)

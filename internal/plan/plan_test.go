@@ -239,7 +239,7 @@ func TestImageName(t *testing.T) {
 		if got := imageName(bin); got != want {
 			t.Errorf("%q: %q, want %q", bin, got, want)
 		}
-		if !nameGrammar().MatchString(imageName(bin)) {
+		if !isName(imageName(bin)) {
 			t.Errorf("%q gives %q, which is no repository name", bin, imageName(bin))
 		}
 	}
@@ -250,7 +250,7 @@ func FuzzImageName(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if got := imageName(s); !nameGrammar().MatchString(got) {
+		if got := imageName(s); !isName(got) {
 			t.Errorf("%q gives %q", s, got)
 		}
 	})

@@ -24,9 +24,16 @@ type Selection struct {
 	Default   []string // the package setting of the workspace: taken where nothing was asked
 }
 
-// explicit tells whether the selection names more than one package on purpose.
+// wide tells whether the selection names more than one package on purpose.
 func (s Selection) wide() bool {
 	return s.Workspace || len(s.Packages) > 1 || len(s.Default) > 1
+}
+
+// Unknown gives the words of Exclude that leave no package out; cargo warns of them too.
+func (s Selection) Unknown(ws *cargo.Workspace) []string {
+	return slices.DeleteFunc(slices.Clone(s.Exclude), func(pat string) bool {
+		return slices.ContainsFunc(ws.Packages, func(p cargo.Package) bool { return matches(pat, &p) })
+	})
 }
 
 // Select finds the packages that a selection means: those that it names, and among the members that it does not name

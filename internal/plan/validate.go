@@ -6,21 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
-)
-
-// grammars are compiled when first needed: a build with nothing to do checks a handful of words.
-var (
-	nameGrammar = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
-	})
-	tagGrammar = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) })
 )
 
 // maxLabel bounds one label or annotation: registries refuse manifests above 4 MiB, and a megabyte here is a mistake.
@@ -40,12 +30,12 @@ func validate(s Settings, im Image) *SettingError {
 }
 
 func checkNames(s Settings, im Image) *SettingError {
-	if len(im.Name) > 200 || !nameGrammar().MatchString(im.Name) {
+	if len(im.Name) > 200 || !isName(im.Name) {
 		return &SettingError{Key: "name", Reason: fmt.Sprintf("%q is not a repository name", im.Name),
 			Advice: "lower-case letters, digits, and single . _ - / between them, such as team/api"}
 	}
 	for _, t := range im.Tags {
-		if len(t) > 128 || !tagGrammar().MatchString(t) {
+		if !isTag(t) {
 			return &SettingError{Key: "tags", Reason: fmt.Sprintf("%q is not a tag", t),
 				Advice: "letters, digits, and . _ - after the first, 128 at most, such as v1.2"}
 		}

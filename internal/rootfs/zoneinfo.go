@@ -13,10 +13,10 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/gzip"
 )
 
-//go:generate go run gen/zoneinfo.go -out zoneinfo.tar.zst
+//go:generate go run gen/zoneinfo.go -out zoneinfo.tar.gz
 
 // ZoneinfoVersion is the release of the IANA time zone database that FilesOptions.Zoneinfo adds; the digest of the
 // archive that is embedded stands in a test.
@@ -24,7 +24,7 @@ const ZoneinfoVersion = "2025c"
 
 const zoneinfoDir = "usr/share/zoneinfo/"
 
-//go:embed zoneinfo.tar.zst
+//go:embed zoneinfo.tar.gz
 var zoneinfoArchive []byte
 
 // zoneinfo gives the files below usr/share/zoneinfo: each zone's rules once, and links for the other names of the same
@@ -38,7 +38,7 @@ var zoneinfo = sync.OnceValues(func() (Tree, error) {
 })
 
 func expandZoneinfo(archive []byte) (Tree, error) {
-	z, err := zstd.NewReader(bytes.NewReader(archive), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20))
+	z, err := gzip.NewReader(bytes.NewReader(archive))
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +64,10 @@ func expandZoneinfo(archive []byte) (Tree, error) {
 		}
 		first[string(data)] = name
 		t = append(t, memory(name, string(data)))
+	}
+	// The tar stream ends before gzip's own checksum, which is to be looked at too.
+	if _, err := io.Copy(io.Discard, z); err != nil {
+		return nil, err
 	}
 	sortTree(t)
 	return t, nil

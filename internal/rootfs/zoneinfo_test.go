@@ -13,7 +13,7 @@ import (
 )
 
 // zoneinfoDigest is the digest of the archive of ZoneinfoVersion, as `go generate` prints it.
-const zoneinfoDigest = "sha256:58a5a9c08d0f9e1cf7194ad48ad27317e8afdc39d667a001f27a33a599d1a727"
+const zoneinfoDigest = "sha256:8b6409e4dfb403cfaf571d5329448663bd3d67b29e91b23dcd1862fcdaa3e5d4"
 
 func TestZoneinfoArchive(t *testing.T) {
 	equal(t, zoneinfoDigest, fmt.Sprintf("sha256:%x", sha256.Sum256(zoneinfoArchive)))

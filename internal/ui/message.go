@@ -43,6 +43,13 @@ func (s *Streams) Error(err error) {
 	s.write(b)
 }
 
+// Record is Error for machines alone: a person has been told already. Only mode JSON says anything.
+func (s *Streams) Record(err error) {
+	if s.modeNow() == JSON {
+		s.Error(err)
+	}
+}
+
 // Warn says something that does not stop the build but should be known. Mode Quiet drops it.
 func (s *Streams) Warn(text string) { s.say("warning", yellow, text) }
 

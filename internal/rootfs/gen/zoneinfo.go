@@ -22,11 +22,11 @@ import (
 	"regexp"
 	"sort"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/gzip"
 )
 
 func main() {
-	out := flag.String("out", "zoneinfo.tar.zst", "file to write")
+	out := flag.String("out", "zoneinfo.tar.gz", "file to write")
 	flag.Parse()
 	if err := generate(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "zoneinfo:", err)
@@ -86,8 +86,8 @@ func unzip(name string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// pack writes names in order and nothing of the machine into the archive; zones that
-// are equal cost next to nothing, since the encoder's window is larger than the whole.
+// pack writes names in order and nothing of the machine into the archive. gzip, since it is in the executable anyway:
+// a reader of anything smaller would be larger than what it saves, and be set up at each start.
 func pack(files map[string][]byte) ([]byte, error) {
 	var names []string
 	for name := range files {
@@ -95,8 +95,7 @@ func pack(files map[string][]byte) ([]byte, error) {
 	}
 	sort.Strings(names)
 	var buf bytes.Buffer
-	z, err := zstd.NewWriter(&buf, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(4<<20))
+	z, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
 	if err != nil {
 		return nil, err
 	}
