@@ -233,12 +233,16 @@ type seconds struct {
 // answer prints the result: references or the document on stdout, a line for a person on stderr.
 func (s *session) answer(r *pipeline.Result) error {
 	total := s.now().Sub(s.began)
+	saved := make([]string, len(r.Images))
+	for i, im := range r.Images {
+		saved[i] = s.thinner(s.plan.Images[i], im)
+	}
 	if s.w.json {
 		return writeJSON(s.streams.Out, report{Images: r.Images, Receipts: orEmpty(r.Receipts), Findings: orEmpty(r.Findings),
 			Seconds: seconds{r.Compile.Seconds(), r.Rest.Seconds(), total.Seconds()}})
 	}
 	for i, im := range r.Images {
-		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program))
+		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + saved[i]
 		if i == len(r.Images)-1 {
 			line += fmt.Sprintf(", %s", ui.Duration(total))
 			if len(s.plan.Compiles) > 0 {

@@ -48,13 +48,14 @@ func (e *placeError) Hint() string { return e.hint }
 // exitCode is the one table from errors to codes.
 func exitCode(ctx context.Context, err error) int {
 	var (
-		usage   *usageError
-		setting *plan.SettingError
-		choice  *plan.ChoiceError
-		spec    *output.SpecError
-		found   *check.Error
-		triple  *cargo.UnknownTripleError
-		program *programExit
+		usage    *usageError
+		setting  *plan.SettingError
+		choice   *plan.ChoiceError
+		spec     *output.SpecError
+		found    *check.Error
+		triple   *cargo.UnknownTripleError
+		platform *cargo.UnknownPlatformError
+		program  *programExit
 	)
 	switch {
 	case err == nil:
@@ -63,7 +64,7 @@ func exitCode(ctx context.Context, err error) int {
 		return program.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform):
 		return exitMisused
 	case errors.As(err, &found):
 		return exitChecked

@@ -366,6 +366,10 @@ func fakeELF(kind, seed string) []byte {
 	progs := []prog{}
 	etype, machine := uint16(2), uint16(62)
 	switch kind {
+	case "large":
+		for i := range 1 << 16 {
+			code = append(code, byte(i*i>>3))
+		}
 	case "arm64":
 		machine = 183
 	case "shared":

@@ -249,7 +249,9 @@ func (s *session) targets(settled level) ([]cargo.Triple, error) {
 		return nil, err
 	}
 	for _, t := range wanted.Without {
-		s.missing = append(s.missing, fmt.Sprintf("left out: there is no std for %s, and none to install", t))
+		if text := fmt.Sprintf("left out: there is no std for %s, and none to install", t); !slices.Contains(s.missing, text) {
+			s.missing = append(s.missing, text)
+		}
 	}
 	choices, err := native.Choose(s.ws, wanted.Triples, install)
 	if err != nil {

@@ -23,7 +23,7 @@ var rooms = map[string]struct {
 	ours   []string
 	theirs []string
 }{
-	"cli":      {[]string{"builder", "cargo", "check", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "ui"}, []string{"cobra", "pflag", "go-toml"}},
+	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "ui"}, []string{"cobra", "pflag", "go-toml"}},
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
 	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},

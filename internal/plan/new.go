@@ -216,7 +216,13 @@ func imageOf(c Choice, s Settings, bins []cargo.Bin, o Options) (Image, error) {
 		}
 		im.Platforms = append(im.Platforms, platform)
 	}
+	sorted(im.Platforms)
 	return im, nil
+}
+
+// sorted puts platforms in the order of an index: that of asking for them must not show in a digest.
+func sorted(platforms []v1.Platform) {
+	slices.SortFunc(platforms, func(a, b v1.Platform) int { return strings.Compare(a.String(), b.String()) })
 }
 
 func ofBinaries(o Options) (Image, error) {
@@ -235,7 +241,7 @@ func ofBinaries(o Options) (Image, error) {
 		prog.Sources[key] = b.Path
 		im.Platforms = append(im.Platforms, b.Platform)
 	}
-	slices.SortFunc(im.Platforms, func(a, b v1.Platform) int { return strings.Compare(a.String(), b.String()) })
+	sorted(im.Platforms)
 	im.Programs = []Program{prog}
 	return im, nil
 }
