@@ -39,7 +39,7 @@ type app struct {
 	self      string   // path of this executable
 	dir       string   // working directory
 	toolchain string   // "+nightly", or ""
-	words     []string // the command line, without us and the toolchain
+	words     []string // the command line, without us and the toolchain; nil when there is none
 	runner    *run.System
 	progress  ui.Progress
 }
