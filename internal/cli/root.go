@@ -137,10 +137,10 @@ func (f flagValue) Type() string {
 }
 
 // bind gives a command every option of the table. What is set is read back by flags. Only a command that the command
-// line names gets them: four have them all, and every start would pay for each.
+// line names gets them, or all when there is none: four have them all, and every start would pay for each.
 func (a *app) bind(cmd *cobra.Command) map[string]*value {
 	held := map[string]*value{}
-	if !slices.Contains(a.words, cmd.Name()) {
+	if a.words != nil && !slices.Contains(a.words, cmd.Name()) {
 		return held
 	}
 	cmd.Flags().SortFlags = false
