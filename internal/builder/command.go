@@ -40,7 +40,7 @@ func (b *Cargo) cargoCall(ctx context.Context, c plan.Compile) (run.Cmd, error) 
 		}
 		config = append(config, "target."+string(c.Triple)+".linker="+tomlString(linker))
 	}
-	cmd.Env = slices.Concat(b.Env, b.terminalEnv(), join.Env)
+	cmd.Env = slices.Concat(b.Env, b.unset(c.Env), b.terminalEnv(), join.Env)
 	if c.Crate {
 		cmd.Args = append(cmd.Args, b.install(c)...)
 		cmd.Env = append(cmd.Env, b.crateEnv(c)...)
@@ -185,19 +185,21 @@ const progressWidth = "400"
 // set stays.
 func (b *Cargo) terminalEnv() []string {
 	var env []string
-	set := func(key, value string) {
-		if !slices.ContainsFunc(b.Env, func(kv string) bool { return strings.HasPrefix(kv, key+"=") }) {
-			env = append(env, key+"="+value)
-		}
-	}
 	if b.Color {
-		set("CARGO_TERM_COLOR", "always")
+		env = append(env, "CARGO_TERM_COLOR=always")
 	}
 	if b.Terminal && b.Progress != nil {
-		set("CARGO_TERM_PROGRESS_WHEN", "always")
-		set("CARGO_TERM_PROGRESS_WIDTH", progressWidth)
+		env = append(env, "CARGO_TERM_PROGRESS_WHEN=always", "CARGO_TERM_PROGRESS_WIDTH="+progressWidth)
 	}
-	return env
+	return b.unset(env)
+}
+
+// unset are those of the variables that the user has not set.
+func (b *Cargo) unset(vars []string) []string {
+	return slices.DeleteFunc(slices.Clone(vars), func(kv string) bool {
+		key, _, _ := strings.Cut(kv, "=")
+		return slices.ContainsFunc(b.Env, func(user string) bool { return strings.HasPrefix(user, key+"=") })
+	})
 }
 
 // tomlString writes a basic string of TOML 1.0, of which JSON's are a subset.

@@ -151,6 +151,9 @@ func (s *session) install(ctx context.Context) error {
 	if s.ws != nil && !s.ws.Lock.Exists && !s.crate {
 		s.progress.Handle(ui.Event{Kind: "note", Text: "there is no Cargo.lock: cargo makes one; commit it for equal images tomorrow"})
 	}
+	for _, text := range s.missing {
+		s.progress.Handle(ui.Event{Kind: "note", Text: text})
+	}
 	for _, c := range s.triples {
 		if c.Notice != "" {
 			s.progress.Handle(ui.Event{Kind: "note", Text: c.Notice})

@@ -238,6 +238,9 @@ func fakeBuild() {
 		fmt.Fprintln(os.Stderr, strings.ReplaceAll(text, `\n`, "\n"))
 		os.Exit(101)
 	}
+	if err := os.WriteFile(filepath.Join(os.Getenv("FAKE"), "env"), []byte(strings.Join(os.Environ(), "\n")+"\n"), 0o644); err != nil {
+		die(err)
+	}
 	manifest, _ := filepath.Abs(word("--manifest-path"))
 	m := readManifest(manifest)
 	dir := filepath.Dir(manifest)
@@ -267,7 +270,11 @@ func fakeBuild() {
 }
 
 func artifact(m fakeManifest, dir, path, kind, name string) {
-	program := fakeELF(os.Getenv("FAKE_ELF"), name)
+	machine := os.Getenv("FAKE_ELF")
+	if machine == "" && strings.HasPrefix(word("--target"), "aarch64-") {
+		machine = "arm64"
+	}
+	program := fakeELF(machine, name)
 	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, program) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			die(err)

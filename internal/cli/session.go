@@ -34,6 +34,7 @@ type session struct {
 	plan             *plan.Plan
 	triples          map[cargo.Triple]native.Choice
 	crate            bool
+	missing          []string // platforms of "all" that cannot be had, in words
 }
 
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
@@ -148,7 +149,7 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 		for i := range c.Images {
 			c.Images[i].Row = len(s.settled) + i + 1
 		}
-		if c.Triples, err = s.targets(settled[0]["target"].list); err != nil {
+		if c.Triples, err = s.targets(settled[0]); err != nil {
 			return err
 		}
 		s.choices, s.settled = append(s.choices, c), append(s.settled, settled...)
@@ -236,8 +237,16 @@ func (e *lockError) Error() string { return fmt.Sprintf("there is no %s, and %s"
 func (e *lockError) Hint() string { return "make it and commit it: cargo generate-lockfile" }
 
 // targets settles the triples of a package and remembers what each still needs.
-func (s *session) targets(wanted []string) ([]cargo.Triple, error) {
-	choices, err := native.Choose(s.ws, wanted, !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen)
+func (s *session) targets(settled level) ([]cargo.Triple, error) {
+	install := !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen
+	wanted, err := native.TriplesOf(s.ws, settled["target"].list, settled["platform"].list, install)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range wanted.Without {
+		s.missing = append(s.missing, fmt.Sprintf("left out: there is no std for %s, and none to install", t))
+	}
+	choices, err := native.Choose(s.ws, wanted.Triples, install)
 	if err != nil {
 		return nil, err
 	}

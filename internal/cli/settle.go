@@ -26,6 +26,7 @@ type wishes struct {
 	cargo     plan.Words
 	binaries  []string
 	triples   []string
+	platforms []string
 	outputs   []string
 	manifest  string
 	targetDir string
@@ -49,6 +50,8 @@ func settle(levels ...level) level {
 		for _, l := range slices.Backward(levels) {
 			if set, ok := l[o.flag]; ok {
 				v = set.inherit(o.kind, v)
+			} else if _, ok := l[o.rival]; ok {
+				v = value{origin: v.origin}
 			}
 		}
 		out[o.flag] = v
@@ -190,7 +193,7 @@ func inPackage(o *option) bool { return o.flag != "package" }
 
 // inImage tells whether an option may stand in an [[…image]] table: not those that shape the compile.
 func inImage(o *option) bool {
-	return o.image != nil && o.flag != "features" && o.flag != "profile"
+	return o.image != nil && o.flag != "features" && o.flag != "profile" && o.flag != "thin"
 }
 
 // tableOf takes the sampan table out of a metadata document.

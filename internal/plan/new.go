@@ -75,14 +75,25 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 	if profile == "" {
 		profile = "release"
 	}
-	return Compile{
+	one := Compile{
 		Package: c.Package.Name, Version: c.Package.Version, Manifest: filepath.ToSlash(manifest), Crate: o.Crate,
 		Triple: t, Profile: profile,
 		Features: own(c, o), AllFeatures: o.Cargo.AllFeatures, NoDefaultFeatures: o.Cargo.NoDefaultFeatures,
 		Locked: o.Cargo.Locked || ws.Lock.Exists, Offline: o.Cargo.Offline, Frozen: o.Cargo.Frozen,
 		Jobs: o.Cargo.Jobs, Config: o.Cargo.Config, Unstable: o.Cargo.Unstable, Args: o.Cargo.Args,
-		Flags: o.Flags(t),
+		Flags: o.Flags(t), Thin: first.Thin,
 	}
+	if one.Thin {
+		one.Env = thin(profile)
+	}
+	return one
+}
+
+// thin are the variables of cargo (the book's "environment variables", CARGO_PROFILE_<name>_*) that compile a profile
+// for size.
+func thin(profile string) []string {
+	prefix := "CARGO_PROFILE_" + strings.ToUpper(strings.ReplaceAll(profile, "-", "_")) + "_"
+	return []string{prefix + "LTO=fat", prefix + "CODEGEN_UNITS=1", prefix + "OPT_LEVEL=s", prefix + "PANIC=abort", prefix + "INCREMENTAL=false"}
 }
 
 // imagesOf gives a package's images, and the bins and examples that they need, each once, sorted.

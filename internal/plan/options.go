@@ -87,6 +87,7 @@ type Settings struct {
 	Together bool     // an image table: its bins share one image
 	Features []string // of the package's settings; the words of the command line win
 	Profile  string
+	Thin     bool // compile for size
 }
 
 // SettingError says which setting cannot be used and why. Where it came from is added by whoever settled it.

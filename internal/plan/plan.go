@@ -43,6 +43,8 @@ type Compile struct {
 	Config            []string     `json:"config,omitempty"`   // --config words of the user
 	Unstable          []string     `json:"unstable,omitempty"` // -Z words of the user
 	Args              []string     `json:"args,omitempty"`     // words after --, for cargo
+	Thin              bool         `json:"thin,omitempty"`     // for size, with Env
+	Env               []string     `json:"env,omitempty"`      // for cargo; variables that the user has set stay
 	Flags             []string     `json:"flags"`              // rustc flags that Sampan adds for this triple, less the path remappings
 }
 
