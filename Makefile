@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 
-.PHONY: test long fuzz bench
+.PHONY: test long fuzz bench programs
 
 # What CI runs.
 test:
@@ -18,3 +18,8 @@ fuzz:
 bench:
 	./scripts/setup --peers
 	go run ./bench
+
+# The table of the fifteen programs; an hour or more with nothing cached. PROGRAMS="-only just" for less of it.
+programs:
+	./scripts/setup
+	go run ./test/programs $(PROGRAMS)

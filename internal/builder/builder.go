@@ -67,4 +67,5 @@ type Cargo struct {
 	Color     bool           // Stderr shows colours
 	Terminal  bool           // Stderr leads to a terminal: Progress is called
 	Progress  func(Progress) // may be nil
+	C         C              // how compilers and libraries for C are brought
 }

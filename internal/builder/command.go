@@ -40,7 +40,11 @@ func (b *Cargo) cargoCall(ctx context.Context, c plan.Compile) (run.Cmd, error) 
 		}
 		config = append(config, "target."+string(c.Triple)+".linker="+tomlString(linker))
 	}
-	cmd.Env = slices.Concat(b.Env, b.unset(c.Env), b.terminalEnv(), join.Env)
+	equipment, err := b.equip(ctx, c)
+	if err != nil {
+		return cmd, err
+	}
+	cmd.Env = slices.Concat(b.Env, b.unset(c.Env), b.terminalEnv(), equipment, join.Env)
 	if c.Crate {
 		cmd.Args = append(cmd.Args, b.install(c)...)
 		cmd.Env = append(cmd.Env, b.crateEnv(c)...)

@@ -41,7 +41,9 @@ type loader struct {
 // loaded is what a Workspace remembers of how it was loaded.
 type loaded struct {
 	LoadOptions
-	toolSum string
+	toolSum   string
+	configSum string
+	fileSum   string // of the toolchain files
 }
 
 func (o LoadOptions) keptDir() string {
@@ -71,7 +73,7 @@ func Load(ctx context.Context, r run.Runner, o LoadOptions) (*Workspace, error) 
 	if ws.Toolchain, err = l.toolchain(ctx); err != nil {
 		return nil, err
 	}
-	ws.load = loaded{LoadOptions: l.LoadOptions, toolSum: l.toolSum}
+	ws.load = loaded{LoadOptions: l.LoadOptions, toolSum: l.toolSum, configSum: l.configSum, fileSum: l.tools.sum()}
 	ws.Config = l.config
 	for i, t := range ws.Config.BuildTarget {
 		if t == "host-tuple" {

@@ -6,9 +6,11 @@
 // digest of everything that they depend on, so that a workspace that did not change costs no process. What the user
 // configured (files, environment, --config) is read as cargo reads it, and [Workspace.RustFlags] joins flags of ours
 // with it in the one place where cargo drops neither. [ReadMessages] says what a build really compiled, [ReadLock]
-// where that came from, [FetchCrate] brings a published crate.
+// where that came from, [FetchCrate] and [FetchGit] bring what others published. [LoadGraph] says what a package will
+// compile, [Relock] resolves it afresh in a copy, [Broken] says which dependency keeps it from compiling.
 //
-// Nothing here writes outside the cache folder, Cargo.lock included, and nothing compiles.
+// Nothing here writes outside the cache folder, except that cargo completes a Cargo.lock for LoadGraph as it would for
+// the build, and nothing compiles.
 //
 //	ws, err := cargo.Load(ctx, &run.System{}, cargo.LoadOptions{Dir: ".", Env: env, CacheDir: cache})
 package cargo
@@ -27,6 +29,8 @@ type Workspace struct {
 	Lock      Lock            `json:"lock"`
 	Toolchain Toolchain       `json:"toolchain"`
 	Config    Config          `json:"config"`
+
+	Commit string `json:"-"` // of the repository that FetchGit brought, in hex; "" without one
 
 	load loaded // how it was loaded
 }

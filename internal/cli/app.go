@@ -48,7 +48,8 @@ type app struct {
 func Main(ctx context.Context, args []string, env []string) int {
 	a := &app{env: env, streams: ui.System(env), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now, began: time.Now(),
 		runner: &run.System{}}
-	if handled, code := native.Main(ctx, native.Call{Argv0: args[0], Args: args[1:], Env: env, Stdout: os.Stdout, Stderr: os.Stderr, Runner: a.runner}); handled {
+	if handled, code := native.Main(ctx, native.Call{Argv0: args[0], Args: args[1:], Env: env,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Runner: a.runner, Now: time.Now}); handled {
 		return code
 	}
 	words := args[1:]

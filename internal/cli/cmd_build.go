@@ -113,6 +113,12 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 	}
 	t.DebugDir = filepath.Join(s.targetDir(), "sampan", "debug")
 	t.Builder = &builder.Cargo{
+		C: builder.C{Install: !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen,
+			Supply: native.SupplyOptions{Cargo: s.loaded, Progress: func(p native.SupplyProgress) {
+				s.progress.Handle(ui.Event{Kind: "compile", Crate: p.Library + " " + p.Version, Done: int64(p.Done), Total: int64(p.Total)})
+			}},
+			Say:  func(line string) { s.progress.Handle(ui.Event{Kind: "note", Text: line}) },
+			Warn: func(line string) { s.progress.Handle(ui.Event{Kind: "warning", Text: line}) }},
 		Runner: s.runner, Workspace: s.ws, Env: s.app.env, Dir: s.dir, CacheDir: s.cacheDir(), Self: s.self, TargetDir: s.w.targetDir,
 		Stderr: s.progress.Writer(), Color: s.streams.Color, Terminal: (s.streams.ErrTTY || ui.Mode(s.w.progress) == ui.JSON) && !s.w.quiet,
 		Progress: func(p builder.Progress) {

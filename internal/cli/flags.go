@@ -53,6 +53,15 @@ var options = []*option{
 		long: "It sets `CARGO_PROFILE_*` for the profile in use and changes no manifest; variables of that name that are set already stay. " +
 			"Panics end the program at once, without unwinding.",
 		image: func(s *plan.Settings, v value) { s.Thin = v.on }},
+	{flag: "cc", kind: text, env: true, group: groups[1], meta: "zig|host", doc: "C compiler for crates with C in them: the pinned zig, or one of this machine's",
+		long: "By default the pinned zig, which is fetched once (97 MB) when the first crate needs a C compiler; where it cannot be had, one of the machine's, with a notice. " +
+			"A CC_<triple> of your own wins. Different compilers make different bytes.",
+		example: `cc = "host"`,
+		image:   func(s *plan.Settings, v value) { s.CC = v.text }},
+	{flag: "sysroot", kind: text, env: true, group: groups[1], meta: "DIR", doc: "C libraries of your own: a folder with include/ and lib/, with archives",
+		long:    "What is in it is taken before what Sampan supplies.",
+		example: `sysroot = "third-party/musl"`,
+		image:   func(s *plan.Settings, v value) { s.Sysroot = v.text }},
 	{flag: "release", short: "r", key: "-", kind: toggle, group: groups[1], doc: "the release profile, which is the default",
 		call: func(w *wishes, v value) { w.release = v.on }},
 	{flag: "locked", key: "-", kind: toggle, group: groups[1], doc: "refuse to go on without an up-to-date Cargo.lock; always so where there is one",

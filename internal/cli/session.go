@@ -35,7 +35,8 @@ type session struct {
 	plan             *plan.Plan
 	triples          map[cargo.Triple]native.Choice
 	crate            bool
-	missing          []string // platforms of "all" that cannot be had, in words
+	loaded           cargo.LoadOptions // how the workspace was loaded
+	missing          []string          // platforms of "all" that cannot be had, in words
 }
 
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
@@ -74,6 +75,9 @@ func (a *app) prepare(ctx context.Context, set level, path string, rest []string
 	}
 	if s.plan, err = plan.New(s.ws, o); err != nil {
 		return s, s.decorate(err)
+	}
+	if err := s.natives(ctx); err != nil {
+		return s, err
 	}
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
@@ -143,6 +147,9 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 		if err != nil {
 			return err
 		}
+		if err := s.compileSettings(p, &c, settled); err != nil {
+			return err
+		}
 		if s.w.release {
 			for i := range c.Images {
 				c.Images[i].Profile = "release"
@@ -159,6 +166,16 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	o.Chosen = s.choices
 	o.VCS, err = s.vcs(ctx)
 	return err
+}
+
+// compileSettings checks the settings that shape a package's compile.
+func (s *session) compileSettings(p *cargo.Package, c *plan.Choice, settled []level) error {
+	for i := range c.Images {
+		if err := nativeSettings(p, settled[i], s.dir, &c.Images[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // choose finds the packages, and puts names in the place of patterns in --bin and --example.
@@ -186,6 +203,7 @@ func (s *session) load(ctx context.Context, path string) (err error) {
 	lo := cargo.LoadOptions{Dir: s.dir, Manifest: s.w.manifest, Cargo: s.cargoCommand(), Env: s.app.env, CacheDir: s.cacheDir(),
 		Config: s.w.cargo.Config, Unstable: s.w.cargo.Unstable, TargetDir: s.w.targetDir,
 		Offline: s.w.cargo.Offline || s.w.cargo.Frozen}
+	s.loaded = lo
 	if name, ok := strings.CutPrefix(path, "crate:"); ok {
 		s.crate = true
 		s.ws, err = cargo.FetchCrate(ctx, s.runner, lo, name)

@@ -27,7 +27,7 @@ var rooms = map[string]struct {
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
 	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},
-	"plan":     {[]string{"cargo", "rootfs"}, []string{"go-containerregistry", "levenshtein"}},
+	"plan":     {[]string{"cargo", "native", "rootfs"}, []string{"go-containerregistry", "levenshtein"}},
 	"native":   {[]string{"cargo", "durable", "run"}, nil},
 	"output":   {[]string{"durable"}, []string{"go-containerregistry", "levenshtein", "sys"}},
 	"cargo":    {[]string{"durable", "run"}, []string{"go-containerregistry", "go-toml", "levenshtein", "doublestar"}},

@@ -18,6 +18,14 @@ type request struct {
 	noDefault bool // the default libraries are, or are not wanted (-nodefaultlibs)
 	query     string
 	refused   string // what a link driver cannot do
+	extra     extras
+}
+
+// extras are files of ours that a link may take from, each "" when it is not there.
+type extras struct {
+	aliases  string // a linker script: names that musl had before
+	builtins string // an archive: what compilers call without being asked. rustc puts its own on the line
+	cxx      func(name string) []string
 }
 
 type outputKind int

@@ -23,32 +23,40 @@ func Ensure(cacheDir, self string, t cargo.Triple) (linker string, err error) {
 		return "", fmt.Errorf("make link driver for %s: %w", t, ErrNoDriver)
 	}
 	linker = filepath.Join(cacheDir, "drivers", string(t), "cc"+exeSuffix)
-	if current(linker, self) {
-		return linker, nil
+	if err := ensureDriver(linker, self); err != nil {
+		return "", err
 	}
-	dir := filepath.Dir(linker)
+	return linker, ensureAliases(filepath.Dir(linker))
+}
+
+// ensureDriver makes the driver at path, which leads to self.
+func ensureDriver(path, self string) error {
+	if current(path, self) {
+		return nil
+	}
+	dir := filepath.Dir(path)
 	failed := func(err error) error {
 		if _, ok := errors.AsType[*durable.Error](err); !ok {
-			err = &durable.Error{Op: "link", Path: linker, Err: cause(err)}
+			err = &durable.Error{Op: "link", Path: path, Err: cause(err)}
 		}
 		return fmt.Errorf("make link driver: %w", err)
 	}
 	if err := durable.MkdirAll(dir); err != nil {
-		return "", failed(err)
+		return failed(err)
 	}
 	temp, err := os.MkdirTemp(dir, ".new-")
 	if err != nil {
-		return "", failed(err)
+		return failed(err)
 	}
 	defer os.RemoveAll(temp)
-	fresh := filepath.Join(temp, filepath.Base(linker))
+	fresh := filepath.Join(temp, filepath.Base(path))
 	if err := place(self, fresh); err != nil {
-		return "", failed(err)
+		return failed(err)
 	}
-	if err := os.Rename(fresh, linker); err != nil && !current(linker, self) {
-		return "", failed(err)
+	if err := os.Rename(fresh, path); err != nil && !current(path, self) {
+		return failed(err)
 	}
-	return linker, nil
+	return nil
 }
 
 // cause takes the operation and path off a system's error; ours names them.

@@ -11,7 +11,7 @@ import (
 // build turns a request into the words of a linker's command line, in order. dir is the folder of Rust's own start
 // files and libc for the triple, "" when it is not known.
 func (r *request) build(m machine, dir string) []word {
-	q := &request{output: r.output, pie: r.pie, static: r.static}
+	q := &request{output: r.output, pie: r.pie, static: r.static, extra: r.extra}
 	q.add("-m", m.emulation)
 	q.kind(m)
 	if r.output != relocatable {
@@ -27,7 +27,14 @@ func (r *request) build(m machine, dir string) []word {
 	}
 	q.sift(r.words)
 	if r.output != relocatable && !r.noDefault && dir != "" {
-		q.add("-L", dir, "--start-group", "-lunwind", "-lc", "--end-group")
+		q.add("-L", dir, "--start-group", "-lunwind", "-lc")
+		if r.extra.builtins != "" {
+			q.file(r.extra.builtins)
+		}
+		q.add("--end-group")
+	}
+	if r.output == program && r.extra.aliases != "" {
+		q.file(r.extra.aliases)
 	}
 	if ends {
 		q.endFiles(dir)
@@ -125,6 +132,14 @@ func (r *request) library(name string) {
 	case "m", "pthread", "dl", "rt", "util", "crypt", "resolv", "xnet":
 		r.add("-lc")
 	default:
+		if r.extra.cxx != nil {
+			if files := r.extra.cxx(name); len(files) > 0 {
+				for _, f := range files {
+					r.file(f)
+				}
+				return
+			}
+		}
 		r.add("-l" + name)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"sampan/internal/cargo"
 	"sampan/internal/run"
@@ -21,8 +22,10 @@ type Call struct {
 	Argv0          string
 	Args           []string // without argv[0]
 	Env            []string
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Runner         run.Runner
+	Now            func() time.Time // for the log of calls; may be nil
 }
 
 // driver does the work of one tool for one triple and returns its exit code.
@@ -30,7 +33,11 @@ type driver func(ctx context.Context, t cargo.Triple, m machine, c Call) (int, e
 
 // drivers are the tools that we answer as, by the name we are called by.
 var drivers = map[string]driver{
-	"cc": link,
+	"cc":         cc,
+	"c++":        cxx,
+	"ar":         archiver,
+	"ranlib":     ranlib,
+	"pkg-config": pkgConfig,
 }
 
 // Main is what the executable does first: when it was called by the path of a driver, <triple>/<tool>, it acts as
@@ -43,7 +50,12 @@ func Main(ctx context.Context, c Call) (handled bool, code int) {
 	if !ok || !known {
 		return false, 0
 	}
+	var began time.Time
+	if c.Now != nil {
+		began = c.Now()
+	}
 	code, err := tool(ctx, t, m, c)
+	logCall(c, name, t, began, exitOf(code, err))
 	if exit, ok := errors.AsType[*run.ExitError](err); ok {
 		if exit.Signal != "" {
 			fmt.Fprintf(c.Stderr, "sampan: error: %v\n", err)
@@ -63,10 +75,7 @@ func Main(ctx context.Context, c Call) (handled bool, code int) {
 	return true, code
 }
 
-// errNotALink is what a command line that asks for more than a link comes to.
-var errNotALink = errors.New("this cc links Rust programs and does nothing else")
-
-// link is the driver "cc".
+// link is the driver "cc" where no compiler stands beside it: what rustc calls.
 func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 	args, response, err := expand(c.Args, os.ReadFile)
 	if err != nil {
@@ -75,7 +84,7 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 	r := parse(args)
 	s := newSite(t, m, c.Argv0, args, c.Env)
 	if r.refused != "" {
-		return 0, fmt.Errorf("%s: %w", r.refused, errNotALink)
+		return 0, &NoCompilerError{What: r.refused}
 	}
 	if !r.links() {
 		return answer(r.query, s, c)
@@ -89,6 +98,7 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 			return 0, err
 		}
 	}
+	r.extra = linkExtras(c.Argv0, t, args)
 	linkerArgs := append(slices.Clone(l.prefix), texts(r.build(m, s.selfContained()))...)
 	if response != "" {
 		file := response + ".sampan"

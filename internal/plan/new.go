@@ -81,7 +81,7 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 		Features: own(c, o), AllFeatures: o.Cargo.AllFeatures, NoDefaultFeatures: o.Cargo.NoDefaultFeatures,
 		Locked: o.Cargo.Locked || ws.Lock.Exists, Offline: o.Cargo.Offline, Frozen: o.Cargo.Frozen,
 		Jobs: o.Cargo.Jobs, Config: o.Cargo.Config, Unstable: o.Cargo.Unstable, Args: o.Cargo.Args,
-		Flags: o.Flags(t), Thin: first.Thin,
+		Flags: o.Flags(t), Thin: first.Thin, CC: first.CC, Sysroot: first.Sysroot,
 	}
 	if one.Thin {
 		one.Env = thin(profile)

@@ -87,7 +87,9 @@ type Settings struct {
 	Together bool     // an image table: its bins share one image
 	Features []string // of the package's settings; the words of the command line win
 	Profile  string
-	Thin     bool // compile for size
+	Thin     bool   // compile for size
+	CC       string // kind of C compiler: "zig", "host"; "" for what there is
+	Sysroot  string // folder of the user's own C libraries, absolute; "" for none
 }
 
 // SettingError says which setting cannot be used and why. Where it came from is added by whoever settled it.

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"sampan/internal/cargo"
+	"sampan/internal/native"
 )
 
 // Plan is the whole of one run.
@@ -45,6 +46,9 @@ type Compile struct {
 	Args              []string     `json:"args,omitempty"`     // words after --, for cargo
 	Thin              bool         `json:"thin,omitempty"`     // for size, with Env
 	Env               []string     `json:"env,omitempty"`      // for cargo; variables that the user has set stay
+	CC                string       `json:"cc,omitempty"`       // kind of C compiler that was asked for
+	Sysroot           string       `json:"sysroot,omitempty"`  // folder of the user's own C libraries
+	Native            *native.Part `json:"native,omitempty"`   // what is needed beside Rust; absent when that is nothing
 	Flags             []string     `json:"flags"`              // rustc flags that Sampan adds for this triple, less the path remappings
 }
 

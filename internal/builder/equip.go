@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package builder
+
+import (
+	"context"
+	"slices"
+
+	"sampan/internal/native"
+	"sampan/internal/plan"
+)
+
+// C says how what a compile needs beside Rust is brought. The zero value brings nothing that is not there.
+type C struct {
+	Install bool                 // the pinned compiler may be fetched
+	Supply  native.SupplyOptions // how libraries are made: Cargo, Jobs and Progress; the rest is filled in here
+	Say     func(line string)    // what takes time, before it begins; may be nil
+	Warn    func(line string)    // what differs from what the user may expect; may be nil
+}
+
+// equip brings the compiler and the libraries that c needs and gives the variables that tell cargo's build scripts of
+// them. What the user has set stays, and is told.
+func (b *Cargo) equip(ctx context.Context, c plan.Compile) ([]string, error) {
+	if c.Native == nil {
+		return nil, nil
+	}
+	cc, err := native.EnsureCompiler(ctx, native.CompilerOptions{CacheDir: b.CacheDir, Self: b.Self, Triple: c.Triple,
+		Sysroot: b.Workspace.Toolchain.Sysroot, Env: b.Env, Runner: b.Runner, Install: b.C.Install, Kind: c.CC, NeedCXX: c.Native.CXX, Say: b.C.Say})
+	if err != nil {
+		return nil, err
+	}
+	if cc.Notice != "" {
+		b.warn(cc.Notice)
+	}
+	o := b.C.Supply
+	o.Triple, o.CacheDir, o.Self, o.Own, o.Thin, o.Env, o.Runner, o.Say = c.Triple, b.CacheDir, b.Self, c.Sysroot, c.Thin, b.Env, b.Runner, b.C.Say
+	o.CC = cc.ForLibraries()
+	sysroot, err := native.EnsureSysroot(ctx, o, c.Native.Supplies)
+	if err != nil {
+		return nil, err
+	}
+	vars, notes := cc.Env(b.Env)
+	more, others := sysroot.Env(b.Env)
+	for _, n := range append(notes, others...) {
+		b.warn(n)
+	}
+	return slices.Concat(vars, more, b.unset(c.Native.Env)), nil
+}
+
+func (b *Cargo) warn(line string) {
+	if b.C.Warn != nil {
+		b.C.Warn(line)
+	}
+}

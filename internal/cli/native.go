@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"sampan/internal/cargo"
+	"sampan/internal/native"
+	"sampan/internal/plan"
+)
+
+// natives decides for every Compile what it needs beside Rust, and refuses what cannot be linked statically. A lock
+// file that names nothing of C ends it at once.
+func (s *session) natives(ctx context.Context) error {
+	if s.ws == nil || !there(s.ws.Lock.Path) || cargo.PureRust(s.ws.Lock.Path) {
+		return nil
+	}
+	for i := range s.plan.Compiles {
+		c := &s.plan.Compiles[i]
+		if !native.Links(c.Triple) {
+			continue // a static glibc program is made of the host's own libraries
+		}
+		g, err := cargo.LoadGraph(ctx, s.runner, s.ws, s.graphOf(*c))
+		if err != nil {
+			return err
+		}
+		if c.Native, err = native.PartOf(g, native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// graphOf asks for the graph that a Compile compiles.
+func (s *session) graphOf(c plan.Compile) cargo.GraphOptions {
+	manifest := filepath.FromSlash(c.Manifest)
+	if !filepath.IsAbs(manifest) {
+		manifest = filepath.Join(s.ws.Root, manifest)
+	}
+	return cargo.GraphOptions{Package: c.Package, Version: c.Version, Manifest: manifest, Triple: c.Triple,
+		Features: c.Features, AllFeatures: c.AllFeatures, NoDefaultFeatures: c.NoDefaultFeatures, Examples: len(c.Examples) > 0,
+		Locked: c.Locked, Offline: c.Offline, Frozen: c.Frozen, Config: c.Config, Unstable: c.Unstable}
+}
+
+// compilers are the words of the cc option.
+var compilers = []string{native.KindZig, native.KindHost}
+
+// nativeSettings checks what a package's settings say of C, and makes the sysroot's path absolute: it is relative to the
+// package, unless the command line or the environment says it.
+func nativeSettings(p *cargo.Package, l level, dir string, set *plan.Settings) error {
+	if set.CC != "" && !slices.Contains(compilers, set.CC) {
+		return &plan.SettingError{Package: p.Name, Key: "cc", Origin: l["cc"].from(), Reason: fmt.Sprintf("unknown compiler %q", set.CC),
+			Advice: plan.Nearest(set.CC, compilers)}
+	}
+	if set.Sysroot == "" {
+		return nil
+	}
+	if !filepath.IsAbs(set.Sysroot) {
+		base := filepath.Dir(p.Manifest)
+		if from := l["sysroot"].from(); from == "--sysroot" || from == "SAMPAN_SYSROOT" {
+			base = dir
+		}
+		set.Sysroot = filepath.Join(base, set.Sysroot)
+	}
+	if info, err := os.Stat(filepath.Join(set.Sysroot, "lib")); err != nil || !info.IsDir() {
+		return &plan.SettingError{Package: p.Name, Key: "sysroot", Origin: l["sysroot"].from(), Reason: set.Sysroot + " has no folder lib",
+			Advice: "name a folder with include/ and lib/, with archives (.a) in it"}
+	}
+	return nil
+}
+
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
