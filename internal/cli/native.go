@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,20 +13,30 @@ import (
 	"sampan/internal/cargo"
 	"sampan/internal/native"
 	"sampan/internal/plan"
+	"sampan/internal/ui"
 )
 
 // natives decides for every Compile what it needs beside Rust, and refuses what cannot be linked statically. A lock
 // file that names nothing of C ends it at once.
 func (s *session) natives(ctx context.Context) error {
-	if s.ws == nil || !there(s.ws.Lock.Path) || cargo.PureRust(s.ws.Lock.Path) {
+	if s.ws == nil || !s.ws.Lock.Exists && s.alone() || s.ws.Lock.Exists && cargo.PureRust(s.ws.Lock.Path) {
 		return nil
+	}
+	ws, err := s.whole(ctx)
+	if err != nil {
+		return err
 	}
 	for i := range s.plan.Compiles {
 		c := &s.plan.Compiles[i]
 		if !native.Links(c.Triple) {
 			continue // a static glibc program is made of the host's own libraries
 		}
-		g, err := cargo.LoadGraph(ctx, s.runner, s.ws, s.graphOf(*c))
+		g, err := s.graph(ctx, ws, *c)
+		if e, ok := errors.AsType[*cargo.GraphError](err); ok && e.Offline {
+			// Cargo wants dev-dependencies for this, too, which the build may do without.
+			s.progress.Handle(ui.Event{Kind: "warning", Text: err.Error() + "; it goes on as if no C were needed"})
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -34,6 +45,15 @@ func (s *session) natives(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// graph is what a Compile takes in, of the workspace or its copy.
+func (s *session) graph(ctx context.Context, ws *cargo.Workspace, c plan.Compile) (*cargo.Graph, error) {
+	o := s.graphOf(c)
+	if ws != s.ws {
+		o.Manifest = "" // the copy's is its own
+	}
+	return cargo.LoadGraph(ctx, s.runner, ws, o)
 }
 
 // graphOf asks for the graph that a Compile compiles.
@@ -72,9 +92,4 @@ func nativeSettings(p *cargo.Package, l level, dir string, set *plan.Settings) e
 			Advice: "name a folder with include/ and lib/, with archives (.a) in it"}
 	}
 	return nil
-}
-
-func there(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
