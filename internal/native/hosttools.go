@@ -136,13 +136,25 @@ func (v *view) tools(n *Needs) {
 		}
 	}
 	for _, w := range n.Libraries {
-		if w.Library == "openssl" {
-			cause := Cause{w.Crate, w.Version, w.Chain}
-			n.tool("perl", cause, true)
-			n.tool("make", cause, true)
+		for _, tool := range makers(w.Library) {
+			n.tool(tool, Cause{w.Crate, w.Version, w.Chain}, true)
 		}
 	}
 	slices.SortStableFunc(n.Tools, func(a, b Tool) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// makers are the programs that make a library and those that it calls, each once.
+func makers(library string) (out []string) {
+	l := libraryOf(library)
+	if l == nil {
+		return nil
+	}
+	for _, n := range l.needs {
+		out = append(out, makers(n)...)
+	}
+	out = append(out, l.recipe.tools()...)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (v *view) spares(n *cargo.Node, r runs) bool {
