@@ -40,11 +40,16 @@ func (s *session) natives(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.Native, err = native.PartOf(g, native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot}); err != nil {
+		if c.Native, err = native.PartOf(g, s.partOptions(*c)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// partOptions are what decides, beside the graph, what a Compile needs.
+func (s *session) partOptions(c plan.Compile) native.PartOptions {
+	return native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot}
 }
 
 // graph is what a Compile takes in, of the workspace or its copy.
