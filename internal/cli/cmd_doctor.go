@@ -43,7 +43,7 @@ func doctorCommand(a *app) *cobra.Command {
 // asked tells whether an option means something to doctor: those that choose and compile, what an image holds that
 // crates read, and the terminal's.
 func asked(o *option) bool {
-	if slices.Contains([]string{"ca", "zoneinfo", "quiet", "verbose", "json", "progress"}, o.flag) {
+	if slices.Contains([]string{"tag", "ca", "zoneinfo", "quiet", "verbose", "json", "progress"}, o.flag) {
 		return true
 	}
 	return o.only == "" && (o.group == groups[0] || o.group == groups[1]) && !slices.Contains([]string{"binary", "jobs"}, o.flag)
@@ -145,8 +145,7 @@ func (s *session) look(ctx context.Context, ws *cargo.Workspace, c plan.Compile)
 	if !native.Links(c.Triple) {
 		return l, nil // a static glibc program is made of the host's own libraries
 	}
-	l.Survey, err = native.SurveyOf(ctx, l.Graph, native.SurveyOptions{PartOptions: s.partOptions(c), CacheDir: s.cacheDir(),
-		Install: s.installs(), Thin: c.Thin, Runner: s.runner})
+	l.Survey, err = s.survey(ctx, c, l.Graph)
 	return l, err
 }
 

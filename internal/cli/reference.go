@@ -99,7 +99,7 @@ func flagsOf(cmd *cobra.Command) string {
 	if !missing {
 		return ""
 	}
-	return " that choose: " + strings.Join(names, ", ")
+	return ", as far as they mean something to it: " + strings.Join(names, ", ")
 }
 
 const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |

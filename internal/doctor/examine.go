@@ -187,11 +187,11 @@ func (x *examiner) tools(l Look, c *Compile) {
 		tool := Tool{Tool: t.Tool, State: native.Here, Path: t.Path}
 		if t.Path == "" {
 			tool.State = native.Missing
-			level, runs := Error, "runs it"
+			level := Error
 			if !t.Sure {
-				level, runs = Warning, "may want it"
+				level = Warning
 			}
-			x.add(l, Finding{ID: "tool", Level: level, Text: fmt.Sprintf("%s is not on this machine, and %s %s %s", t.Name, t.Crate, t.Version, runs), Chain: t.Chain, Ways: []string{l.Survey.Install}})
+			x.add(l, Finding{ID: "tool", Level: level, Text: t.Absent(), Chain: t.Chain, Ways: []string{l.Survey.Install}})
 		}
 		c.Tools = append(c.Tools, tool)
 	}

@@ -68,11 +68,10 @@ func (c *Compile) c(verbose bool) Row {
 		r.Text = "only in libraries"
 		return r
 	}
-	word := "C"
+	r.Text = "compiled for " + count(len(c.C.By), "crate")
 	if c.C.CXX {
-		word = "C and C++"
+		r.Text = "and C++, " + r.Text
 	}
-	r.Text = fmt.Sprintf("%s compiled for %s", word, count(len(c.C.By), "crate"))
 	if c.C.Bindgen {
 		r.Text += ", headers read by libclang"
 	}
@@ -139,7 +138,10 @@ func (c *Compile) rest(verbose bool) (rows []Row) {
 		rows = append(rows, Row{Label: "refused", Text: strings.Join(names, ", "), Bad: true})
 	}
 	var here, missing []string
-	for _, t := range c.Tools {
+	for i, t := range c.Tools {
+		if slices.ContainsFunc(c.Tools[:i], func(o Tool) bool { return o.Name == t.Name }) {
+			continue
+		}
 		if t.State == native.Missing {
 			missing = append(missing, t.Name+" missing")
 		} else {

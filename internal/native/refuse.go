@@ -159,7 +159,7 @@ func (e *RefusalError) Error() string {
 		fmt.Fprintf(&b, "%s%s %s %s (%s)", sep, r.Crate, r.Version, r.Reason, Arrow(r.Chain))
 	}
 	for _, t := range e.Missing {
-		fmt.Fprintf(&b, "%s%s is not on this machine, and %s %s runs it (%s)", sep, t.Name, t.Crate, t.Version, Arrow(t.Chain))
+		fmt.Fprintf(&b, "%s%s (%s)", sep, t.Absent(), Arrow(t.Chain))
 	}
 	return b.String()
 }

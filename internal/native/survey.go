@@ -84,15 +84,24 @@ type SurveyOptions struct {
 func SurveyOf(ctx context.Context, g *cargo.Graph, o SurveyOptions) (*Survey, error) {
 	n := NeedsOf(g, o.Triple)
 	s := &Survey{Needs: n, Refused: refusedBut(n.Refused, owns(o.Sysroot)), Env: n.Allocator.PageEnv(o.Triple)}
-	s.tools(o.Env)
-	m, ok := machineOf(o.Triple)
-	if !ok || !n.Compiler() {
-		return s, ctx.Err()
+	if m, ok := machineOf(o.Triple); ok && n.Compiler() {
+		s.Compiler = surveyCC(ctx, o, m, n.CXX)
+		s.supplies(ctx, g, o)
+		s.overrides(o)
+		s.Needs.Tools = unmade(n.Tools, s.Made())
 	}
-	s.Compiler = surveyCC(ctx, o, m, n.CXX)
-	s.supplies(ctx, g, o)
-	s.overrides(o)
+	s.tools(o.Env)
 	return s, ctx.Err()
+}
+
+// Made are the libraries that nothing has to be made for: the cache has them, or the user.
+func (s *Survey) Made() (names []string) {
+	for _, l := range s.Supplies {
+		if l.State != Build {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 func (s *Survey) tools(env []string) {
