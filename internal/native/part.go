@@ -26,12 +26,14 @@ type PartOptions struct {
 	Env     []string // that cargo will run in
 	Kind    string   // of compiler: KindZig, KindHost, or "" for what there is
 	Sysroot string   // folder of the user's own, absolute; "" for none
+	Made    []string // libraries that are made already, or that the user brings, so that no tool is needed for them
 }
 
 // PartOf decides what a graph's compile needs beside Rust: nil for one that needs nothing. What cannot be linked
 // statically is refused with a *RefusalError, a library that cannot be supplied with a *WantError.
 func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 	n := NeedsOf(g, o.Triple)
+	n.Tools = unmade(n.Tools, o.Made)
 	if err := Refuse(n, o.Env, owns(o.Sysroot)); err != nil {
 		if e, ok := err.(*RefusalError); ok {
 			e.Package, e.Triple = o.Package, o.Triple
@@ -63,6 +65,11 @@ func callCXX(supplies []Supply) bool {
 		l := libraryOf(s.Name)
 		return l != nil && slices.ContainsFunc(l.modules, func(m module) bool { return m.cxx })
 	})
+}
+
+// unmade leaves out the tools for libraries that are there.
+func unmade(tools []Tool, made []string) []Tool {
+	return slices.DeleteFunc(slices.Clone(tools), func(t Tool) bool { return t.For != "" && slices.Contains(made, t.For) })
 }
 
 // owns tells which libraries a folder of the user's own has.
