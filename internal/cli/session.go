@@ -141,10 +141,10 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	if err := s.load(ctx, path); err != nil {
 		return err
 	}
-	o.Crate = s.crate
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
+	o.Crate = s.crate // no longer, when a copy takes its place
 	common, err := workspaceLevel(s.ws)
 	if err != nil {
 		return err
