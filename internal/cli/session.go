@@ -146,12 +146,12 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	if err := s.load(ctx, path); err != nil {
 		return err
 	}
-	o.Crate = s.crate
 	if err := s.lock(ctx); s.collects(err) {
 		o.Cargo.Locked, o.Cargo.Frozen = false, false // there is nothing to keep to
 	} else if err != nil {
 		return err
 	}
+	o.Crate = s.crate // no longer, when a copy takes its place
 	common, err := workspaceLevel(s.ws)
 	if err != nil {
 		return err
