@@ -47,7 +47,7 @@ func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Part{CXX: n.CXX, Bindgen: n.Bindgen, Supplies: supplies, Env: n.Allocator.PageEnv(o.Triple)}
+	p := &Part{CXX: n.CXX || callCXX(supplies), Bindgen: n.Bindgen, Supplies: supplies, Env: n.Allocator.PageEnv(o.Triple)}
 	switch name, value := userCompiler(o.Env, o.Triple, "CC"); {
 	case value != "":
 		p.Compiler = name + "=" + value
@@ -57,6 +57,14 @@ func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 		p.Compiler = fmt.Sprintf("zig %s", ZigVersion)
 	}
 	return p, nil
+}
+
+// callCXX reports whether one of the libraries is C++, so that it is compiled, and a program linked, with a C++ runtime.
+func callCXX(supplies []Supply) bool {
+	return slices.ContainsFunc(supplies, func(s Supply) bool {
+		l := libraryOf(s.Name)
+		return l != nil && slices.ContainsFunc(l.modules, func(m module) bool { return m.cxx })
+	})
 }
 
 // unmade leaves out the tools for libraries that are there.
