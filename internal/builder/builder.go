@@ -68,4 +68,8 @@ type Cargo struct {
 	Terminal  bool           // Stderr leads to a terminal: Progress is called
 	Progress  func(Progress) // may be nil
 	C         C              // how compilers and libraries for C are brought
+
+	// Graph gives what a Compile takes in, for telling which dependency is at fault and who pulls it in; nil when the
+	// lock file is fresh, so that another version of the dependency is no way out.
+	Graph func(context.Context, plan.Compile) (*cargo.Graph, error)
 }

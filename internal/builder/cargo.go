@@ -26,13 +26,13 @@ func (b *Cargo) Preflight(_ context.Context, cs []plan.Compile) error {
 		return &cargo.MissingToolError{Tool: b.command().Path}
 	}
 	for _, c := range cs {
-		if !b.Workspace.Toolchain.HasStd(c.Triple) && !buildsStd(c.Unstable) {
+		if !b.Workspace.Toolchain.HasStd(c.Triple) && !BuildsStd(c.Unstable) {
 			return &StdError{Triple: c.Triple}
 		}
 		if !native.Links(c.Triple) {
 			continue
 		}
-		if err := native.FindLinker(c.Triple, b.Workspace.Toolchain, b.Env); err != nil {
+		if _, err := native.FindLinker(c.Triple, b.Workspace.Toolchain, b.Env); err != nil {
 			return err
 		}
 		if _, err := native.Ensure(b.CacheDir, b.Self, c.Triple); err != nil {
@@ -74,7 +74,7 @@ func (b *Cargo) attempt(ctx context.Context, c plan.Compile, words *held) (Built
 	err = r.run(ctx, cmd)
 	said.flush()
 	if err != nil {
-		return Built{}, b.explain(c, err, said.kept())
+		return Built{}, b.explain(ctx, c, err, said.kept())
 	}
 	return r.result()
 }
@@ -178,7 +178,7 @@ func (r *reader) result() (Built, error) {
 }
 
 // explain gives an error of cargo's run its reason, found in what cargo said.
-func (b *Cargo) explain(c plan.Compile, err error, said string) error {
+func (b *Cargo) explain(ctx context.Context, c plan.Compile, err error, said string) error {
 	if _, ok := errors.AsType[*run.NotFoundError](err); ok {
 		return &cargo.MissingToolError{Tool: b.command().Path}
 	}
@@ -186,5 +186,27 @@ func (b *Cargo) explain(c plan.Compile, err error, said string) error {
 	if !ok {
 		return err
 	}
-	return diagnose(c, exit, said)
+	err = diagnose(c, exit, said)
+	if e, ok := errors.AsType[*CompileError](err); ok && ctx.Err() == nil {
+		if broken := b.broken(ctx, c, e, said); broken != nil {
+			return broken
+		}
+	}
+	return err
+}
+
+// broken finds the dependency of the lock file that is at fault, with a way out: nil when it is none.
+func (b *Cargo) broken(ctx context.Context, c plan.Compile, e *CompileError, said string) error {
+	if b.Graph == nil || e.Crate == "" && !strings.Contains(said, " requires rustc ") {
+		return nil
+	}
+	g, err := b.Graph(ctx, c)
+	if err != nil {
+		g = nil // the chain is left out then
+	}
+	found := cargo.Broken(said, b.Workspace, g)
+	if found == nil || found.Renew(ctx, b.Runner, b.Workspace) != nil {
+		return nil
+	}
+	return found
 }

@@ -68,8 +68,8 @@ type relockState struct {
 // The copy of one workspace always lies in the same place, and what did not change is not written again, so that
 // cargo compiles only what did. The new lock file is kept too, and used again while the old one, the manifests, the
 // configuration and the toolchain are as they were, for a day: a build repeated gives the same image and does not
-// ask the registry, one of next week is fresh. Build with --locked in the copy; cargo runs in the user's folder still,
-// so that its configuration counts.
+// ask the registry, one of next week is fresh. Build with --locked and --target-dir in the copy; cargo runs in the
+// user's folder still, so that its configuration counts.
 //
 // Errors: *RelockError, *TooLargeError, those of Load.
 func Relock(ctx context.Context, r run.Runner, ws *Workspace, o RelockOptions) (*Relocked, error) {
@@ -123,9 +123,18 @@ func (rl *relocker) relock(ctx context.Context) (*Relocked, error) {
 		return nil, err
 	}
 	o := rl.ws.load.LoadOptions
-	o.Manifest = rl.at(o.Manifest)
+	o.Manifest, o.TargetDir = rl.at(o.Manifest), rl.target()
 	out.Workspace, err = Load(ctx, rl.runner, o)
 	return out, err
+}
+
+// target is where the copy is compiled to: where the sources are, so that crates which did not move are not compiled
+// again. What is not the user's own is compiled beside the copy.
+func (rl *relocker) target() string {
+	if within(rl.ws.load.CacheDir, rl.ws.TargetDir) {
+		return filepath.Join(rl.dir, "target")
+	}
+	return rl.ws.TargetDir
 }
 
 func (rl *relocker) keep() keep { return keep{dir: rl.dir} }

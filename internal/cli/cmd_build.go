@@ -37,6 +37,7 @@ func buildCommand(a *app) *cobra.Command {
 			"  sampan build -o docker-archive:app.tar        an archive for docker, podman and containerd\n" +
 			"  sampan build --workspace                      every bin of the workspace, one image each\n" +
 			"  sampan build crate:hyperfine                  a published crate, with the lock file it ships\n" +
+			"  sampan build --git URL --tag v1.2.0           a package from a repository\n" +
 			"  sampan build --binary ./app                   a program that is built already",
 	}
 	held := a.bind(cmd)
@@ -67,7 +68,7 @@ func parts(cmd *cobra.Command, args []string) (path string, rest []string, err e
 
 // build is the whole of `sampan build`.
 func (a *app) build(ctx context.Context, set level, path string, rest []string) error {
-	s, err := a.prepare(ctx, set, path, rest)
+	s, err := a.prepareBuild(ctx, set, path, rest)
 	if err != nil {
 		return err
 	}
@@ -91,6 +92,9 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 		a.fail(err)
 		return s.decorate(err)
 	}
+	if err := s.keepLock(); err != nil {
+		return err
+	}
 	return s.answer(r)
 }
 
@@ -112,8 +116,14 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 		return t, nil
 	}
 	t.DebugDir = filepath.Join(s.targetDir(), "sampan", "debug")
-	t.Builder = &builder.Cargo{
-		C: builder.C{Install: !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen,
+	t.Builder = s.cargo()
+	return t, nil
+}
+
+// cargo is the builder on this machine.
+func (s *session) cargo() *builder.Cargo {
+	b := &builder.Cargo{
+		C: builder.C{Install: s.installs(),
 			Supply: native.SupplyOptions{Cargo: s.loaded, Progress: func(p native.SupplyProgress) {
 				s.progress.Handle(ui.Event{Kind: "compile", Crate: p.Library + " " + p.Version, Done: int64(p.Done), Total: int64(p.Total)})
 			}},
@@ -125,7 +135,10 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 			s.progress.Handle(ui.Event{Kind: "compile", Crate: strings.Join(p.Crates, ", "), Done: int64(p.Done), Total: int64(p.Total)})
 		},
 	}
-	return t, nil
+	if s.relocked == nil {
+		b.Graph = func(ctx context.Context, c plan.Compile) (*cargo.Graph, error) { return s.graph(ctx, s.ws, c) }
+	}
+	return b
 }
 
 // scratch is where layers are made when there is no cache: a folder of this process under the target directory, else
@@ -154,8 +167,8 @@ func (s *session) event(e pipeline.Event) {
 
 // install brings the std of each triple that still lacks it, and says what the choice of a triple means.
 func (s *session) install(ctx context.Context) error {
-	if s.ws != nil && !s.ws.Lock.Exists && !s.crate {
-		s.progress.Handle(ui.Event{Kind: "note", Text: "there is no Cargo.lock: cargo makes one; commit it for equal images tomorrow"})
+	if s.ws != nil {
+		s.tellLock()
 	}
 	for _, text := range s.missing {
 		s.progress.Handle(ui.Event{Kind: "note", Text: text})
@@ -167,7 +180,7 @@ func (s *session) install(ctx context.Context) error {
 		if !c.Install {
 			continue
 		}
-		s.progress.Handle(ui.Event{Kind: "note", Text: fmt.Sprintf("installing Rust's std for %s: rustup target add %s", c.Triple, c.Triple)})
+		s.progress.Handle(ui.Event{Kind: "note", Text: installing(c.Triple)})
 		if err := cargo.AddTarget(ctx, s.runner, s.ws, c.Triple); err != nil {
 			fallback, ok := native.Fallback(s.ws, c)
 			if !ok || ctx.Err() != nil {

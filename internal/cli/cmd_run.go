@@ -38,7 +38,7 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 	if err := nothingDelivered(set); err != nil {
 		return err
 	}
-	s, err := a.prepare(ctx, set, path, nil)
+	s, err := a.prepareBuild(ctx, set, path, nil)
 	if err != nil {
 		return err
 	}

@@ -178,11 +178,12 @@ func fakeMetadata() {
 			manifests = append(manifests, found...)
 		}
 	}
-	packages, ids := []any{}, []string{}
+	packages, ids, members := []any{}, []string{}, map[string]string{}
 	for _, p := range manifests {
 		m := readManifest(p)
 		id := idOf(m, filepath.Dir(p))
 		ids = append(ids, id)
+		members[m.Package.Name] = id
 		features := m.Features
 		if features == nil {
 			features = map[string][]string{}
@@ -192,11 +193,15 @@ func fakeMetadata() {
 			"description": m.Package.Description, "homepage": m.Package.Homepage, "repository": m.Package.Repository,
 			"documentation": m.Package.Documentation, "authors": append([]string{}, m.Package.Authors...), "default_run": m.Package.DefaultRun,
 			"manifest_path": p, "metadata": m.Package.Metadata, "targets": targetsOf(m, filepath.Dir(p)), "features": features,
-			"source": nil, "dependencies": []any{}, "edition": "2021",
+			"source": nil, "dependencies": memberDependencies(m.Package.Name), "edition": "2021",
 		})
 	}
 	doc := map[string]any{"packages": packages, "workspace_members": ids, "workspace_default_members": ids, "workspace_root": filepath.Dir(root),
 		"target_directory": fakeTargetDir(filepath.Dir(root)), "metadata": metadata, "resolve": nil, "version": 1}
+	if !slices.Contains(os.Args, "--no-deps") {
+		others, resolve := fakeResolve(members)
+		doc["packages"], doc["resolve"] = append(packages, others...), resolve
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(doc); err != nil {
 		die(err)
 	}
@@ -225,6 +230,8 @@ func fakeCargo() {
 		fakeMetadata()
 	case "build", "rustc":
 		fakeBuild()
+	case "generate-lockfile":
+		fakeLock()
 	case "sampan":
 		die(fmt.Errorf("not a subcommand here"))
 	default:
@@ -267,6 +274,20 @@ func fakeBuild() {
 		artifact(m, dir, filepath.Join(out, "examples", ex), "example", ex)
 	}
 	fmt.Println(`{"reason":"build-finished","success":true}`)
+}
+
+// fakeLock resolves afresh: what $FAKE/lock says.
+func fakeLock() {
+	text, err := os.ReadFile(filepath.Join(os.Getenv("FAKE"), "lock"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error: failed to get `serde` as a dependency\n\nCaused by:\n  Could not resolve host: registry")
+		os.Exit(101)
+	}
+	manifest, _ := filepath.Abs(word("--manifest-path"))
+	_, root := rootManifest(filepath.Dir(manifest))
+	if err := os.WriteFile(filepath.Join(filepath.Dir(root), "Cargo.lock"), text, 0o644); err != nil {
+		die(err)
+	}
 }
 
 func artifact(m fakeManifest, dir, path, kind, name string) {

@@ -27,6 +27,14 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.Examples = v.list }, call: func(w *wishes, v value) { w.selection.Examples = v.list }},
 	{flag: "binary", key: "-", kind: list, group: groups[0], meta: "PATH", doc: "a program that is built already; once for each platform",
 		call: func(w *wishes, v value) { w.binaries = v.list }},
+	{flag: "git", key: "-", kind: text, group: groups[0], meta: "URL", doc: "a package from a git repository; --tag, --rev and --branch choose its state",
+		long: "As for `cargo install`: a word on the command line or `-p` names the package where the repository has several. " +
+			"Beside `--git`, `--tag` is a tag of the repository and not of the image; SAMPAN_TAG or metadata give the image's.",
+		call: func(w *wishes, v value) { w.git.url = v.text }},
+	{flag: "rev", key: "-", kind: text, group: groups[0], meta: "COMMIT", doc: "with --git, a commit or another name of one",
+		call: func(w *wishes, v value) { w.git.rev = v.text }},
+	{flag: "branch", key: "-", kind: text, group: groups[0], meta: "NAME", doc: "with --git, a branch",
+		call: func(w *wishes, v value) { w.git.branch = v.text }},
 	{flag: "manifest-path", key: "-", kind: text, group: groups[0], meta: "PATH", doc: "the Cargo.toml to use",
 		call: func(w *wishes, v value) { w.manifest = v.text }},
 
@@ -66,6 +74,10 @@ var options = []*option{
 		call: func(w *wishes, v value) { w.release = v.on }},
 	{flag: "locked", key: "-", kind: toggle, group: groups[1], doc: "refuse to go on without an up-to-date Cargo.lock; always so where there is one",
 		call: func(w *wishes, v value) { w.cargo.Locked = v.on }},
+	{flag: "ignore-lock", key: "-", kind: toggle, group: groups[1], doc: "resolve dependencies afresh, in a copy; the new lock file is kept beside the images",
+		long: "The way out where a lock file names a crate that today's Rust refuses, and what `cargo install` does without `--locked`. " +
+			"What moved is said. The answer is used again for a day, so that a build repeated gives the same image.",
+		call: func(w *wishes, v value) { w.ignoreLock = v.on }},
 	{flag: "offline", key: "-", kind: toggle, group: groups[1], doc: "cargo stays off the network",
 		call: func(w *wishes, v value) { w.cargo.Offline = v.on }},
 	{flag: "frozen", key: "-", kind: toggle, group: groups[1], doc: "--locked and --offline",
@@ -78,7 +90,10 @@ var options = []*option{
 		call: func(w *wishes, v value) { w.cargo.Config = v.list }},
 	{flag: "unstable", short: "Z", key: "-", kind: list, group: groups[1], meta: "FLAG", doc: "unstable flags of a nightly cargo",
 		call: func(w *wishes, v value) { w.cargo.Unstable = v.list }},
-	{flag: "no-install", key: "-", kind: toggle, env: true, group: groups[1], doc: "install nothing: no `rustup target add`",
+	{flag: "c++", key: "-", kind: toggle, only: "setup", group: groups[1], doc: "with setup: the C++ library for each triple, too",
+		long: "It is compiled once, in half a minute; a build makes it when the first crate with C++ in it asks for one.",
+		call: func(w *wishes, v value) { w.cxx = v.on }},
+	{flag: "no-install", key: "-", kind: toggle, env: true, group: groups[1], doc: "install nothing: no `rustup target add`, no C compiler",
 		call: func(w *wishes, v value) { w.noInstall = v.on }},
 
 	// The image.

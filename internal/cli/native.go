@@ -3,7 +3,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,28 +14,79 @@ import (
 	"sampan/internal/cargo"
 	"sampan/internal/native"
 	"sampan/internal/plan"
+	"sampan/internal/ui"
 )
 
 // natives decides for every Compile what it needs beside Rust, and refuses what cannot be linked statically. A lock
 // file that names nothing of C ends it at once.
 func (s *session) natives(ctx context.Context) error {
-	if s.ws == nil || !there(s.ws.Lock.Path) || cargo.PureRust(s.ws.Lock.Path) {
+	if s.ws == nil || !s.ws.Lock.Exists && s.alone() || s.ws.Lock.Exists && cargo.PureRust(s.ws.Lock.Path) {
 		return nil
+	}
+	ws, err := s.whole(ctx)
+	if err != nil {
+		return err
 	}
 	for i := range s.plan.Compiles {
 		c := &s.plan.Compiles[i]
 		if !native.Links(c.Triple) {
 			continue // a static glibc program is made of the host's own libraries
 		}
-		g, err := cargo.LoadGraph(ctx, s.runner, s.ws, s.graphOf(*c))
+		g, err := s.graph(ctx, ws, *c)
+		if e, ok := errors.AsType[*cargo.GraphError](err); ok && e.Offline {
+			// Cargo wants dev-dependencies for this, too, which the build may do without.
+			s.progress.Handle(ui.Event{Kind: "warning", Text: err.Error() + "; it goes on as if no C were needed"})
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		if c.Native, err = native.PartOf(g, native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot}); err != nil {
+		if c.Native, err = s.part(ctx, ws, *c, g); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// part is what a Compile needs beside Rust. Refused is what cannot be linked statically, and a dependency that this Rust
+// is known to refuse.
+func (s *session) part(ctx context.Context, ws *cargo.Workspace, c plan.Compile, g *cargo.Graph) (*native.Part, error) {
+	for _, e := range cargo.Unfit(ws, g) {
+		if e.Why == cargo.RefusesRust && s.relocked == nil { // the others cargo refuses itself, at once
+			return nil, cmp.Or(e.Renew(ctx, s.runner, ws), error(e))
+		}
+	}
+	o := s.partOptions(c)
+	part, err := native.PartOf(g, o)
+	if refused, ok := errors.AsType[*native.RefusalError](err); ok && len(refused.Missing) > 0 {
+		// A library that is made already takes no tools: worth a look at the cache before it ends here.
+		survey, lookErr := s.survey(ctx, c, g)
+		if lookErr != nil {
+			return nil, lookErr
+		}
+		o.Made = survey.Made()
+		return native.PartOf(g, o)
+	}
+	return part, err
+}
+
+// survey looks what a Compile needs and what of it is here.
+func (s *session) survey(ctx context.Context, c plan.Compile, g *cargo.Graph) (*native.Survey, error) {
+	return native.SurveyOf(ctx, g, native.SurveyOptions{PartOptions: s.partOptions(c), CacheDir: s.cacheDir(), Install: s.installs(), Thin: c.Thin, Runner: s.runner})
+}
+
+// partOptions are what decides, beside the graph, what a Compile needs.
+func (s *session) partOptions(c plan.Compile) native.PartOptions {
+	return native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot}
+}
+
+// graph is what a Compile takes in, of the workspace or its copy.
+func (s *session) graph(ctx context.Context, ws *cargo.Workspace, c plan.Compile) (*cargo.Graph, error) {
+	o := s.graphOf(c)
+	if ws != s.ws {
+		o.Manifest = "" // the copy's is its own
+	}
+	return cargo.LoadGraph(ctx, s.runner, ws, o)
 }
 
 // graphOf asks for the graph that a Compile compiles.
@@ -72,9 +125,4 @@ func nativeSettings(p *cargo.Package, l level, dir string, set *plan.Settings) e
 			Advice: "name a folder with include/ and lib/, with archives (.a) in it"}
 	}
 	return nil
-}
-
-func there(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -34,35 +34,53 @@ type session struct {
 	settled          []level // one for each image, in the order of choices
 	plan             *plan.Plan
 	triples          map[cargo.Triple]native.Choice
-	crate            bool
-	loaded           cargo.LoadOptions // how the workspace was loaded
-	missing          []string          // platforms of "all" that cannot be had, in words
+	crate            bool                   // the sources are a published crate's
+	foreign          bool                   // the sources are nobody's here: a published crate's, or from a repository
+	builds           bool                   // the plan will be carried out
+	loaded           cargo.LoadOptions      // how the workspace was loaded
+	source           *cargo.Workspace       // the sources of that copy
+	relocked         *cargo.Relocked        // the copy that is built in place of the sources, nil for none
+	missing          []string               // platforms of "all" that cannot be had, in words
+	asks             bool                   // only what the build would need is asked: what is in its way is collected, and ends nothing
+	troubles         []error                // of the workspace, collected
+	lacks            map[cargo.Triple]error // why a std cannot be had, collected
 }
 
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
 func (a *app) prepare(ctx context.Context, set level, path string, rest []string) (*session, error) {
 	s := &session{app: a, flags: set, triples: map[cargo.Triple]native.Choice{}}
+	return s, s.prepare(ctx, path, rest)
+}
+
+// prepareBuild is prepare for a Plan that will be carried out: where there is no lock file, cargo may make it now.
+func (a *app) prepareBuild(ctx context.Context, set level, path string, rest []string) (*session, error) {
+	s := &session{app: a, flags: set, triples: map[cargo.Triple]native.Choice{}, builds: true}
+	return s, s.prepare(ctx, path, rest)
+}
+
+func (s *session) prepare(ctx context.Context, path string, rest []string) error {
+	a := s.app
 	err := a.locate()
 	if err != nil {
-		return s, err
+		return err
 	}
 	if s.env, err = fromEnvironment(a.env); err != nil {
-		return s, err
+		return err
 	}
 	if s.user, err = a.userLevel(); err != nil {
-		return s, err
+		return err
 	}
 	s.w = settle(s.flags, s.env).calls()
 	s.w.cargo.Args = rest
 	if err := a.terminal(s.w); err != nil {
-		return s, err
+		return err
 	}
 	for _, w := range strangers(a.env) {
 		a.progress.Handle(ui.Event{Kind: "warning", Text: w})
 	}
 	created, err := epoch(a.env)
 	if err != nil {
-		return s, err
+		return err
 	}
 	o := plan.Options{Created: created, Outputs: s.w.outputs, Cargo: s.w.cargo, Flags: native.Flags}
 	if len(s.w.binaries) > 0 {
@@ -71,18 +89,20 @@ func (a *app) prepare(ctx context.Context, set level, path string, rest []string
 		err = s.packages(ctx, path, &o)
 	}
 	if err != nil {
-		return s, s.decorate(err)
+		return s.decorate(err)
 	}
 	if s.plan, err = plan.New(s.ws, o); err != nil {
-		return s, s.decorate(err)
+		return s.decorate(err)
 	}
-	if err := s.natives(ctx); err != nil {
-		return s, err
+	if !s.asks {
+		if err := s.natives(ctx); err != nil {
+			return err
+		}
 	}
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
 	}
-	return s, nil
+	return nil
 }
 
 // binaries prepares for programs that are built already.
@@ -126,10 +146,12 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	if err := s.load(ctx, path); err != nil {
 		return err
 	}
-	o.Crate = s.crate
-	if err := s.lock(); err != nil {
+	if err := s.lock(ctx); s.collects(err) {
+		o.Cargo.Locked, o.Cargo.Frozen = false, false // there is nothing to keep to
+	} else if err != nil {
 		return err
 	}
+	o.Crate = s.crate // no longer, when a copy takes its place
 	common, err := workspaceLevel(s.ws)
 	if err != nil {
 		return err
@@ -198,70 +220,9 @@ func (s *session) choose(fallback value) ([]*cargo.Package, error) {
 	return chosen, err
 }
 
-// load asks cargo what is there.
-func (s *session) load(ctx context.Context, path string) (err error) {
-	lo := cargo.LoadOptions{Dir: s.dir, Manifest: s.w.manifest, Cargo: s.cargoCommand(), Env: s.app.env, CacheDir: s.cacheDir(),
-		Config: s.w.cargo.Config, Unstable: s.w.cargo.Unstable, TargetDir: s.w.targetDir,
-		Offline: s.w.cargo.Offline || s.w.cargo.Frozen}
-	s.loaded = lo
-	if name, ok := strings.CutPrefix(path, "crate:"); ok {
-		s.crate = true
-		s.ws, err = cargo.FetchCrate(ctx, s.runner, lo, name)
-		return err
-	}
-	if path != "" {
-		fi, err := os.Stat(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return &usageError{err: fmt.Errorf("there is no %s", path), hint: "name a folder with a Cargo.toml in it, or crate:NAME"}
-		case err != nil:
-			return err
-		case !fi.IsDir() && filepath.Base(path) == "Cargo.toml":
-			lo.Manifest = path
-		case !fi.IsDir():
-			return &usageError{err: fmt.Errorf("%s is a file", path), hint: "for a program that is built already: --binary " + path}
-		default:
-			lo.Dir = path
-			if lo.Dir, err = filepath.Abs(path); err != nil {
-				return err
-			}
-		}
-	}
-	s.ws, err = cargo.Load(ctx, s.runner, lo)
-	return err
-}
-
-// lock keeps to the lock file. Where there is none, cargo makes one, unless that must not be.
-func (s *session) lock() error {
-	if s.ws.Lock.Exists || s.crate {
-		return nil
-	}
-	why := ""
-	switch ci := lookup(s.app.env, "CI"); {
-	case s.w.cargo.Locked:
-		why = "--locked was given"
-	case s.w.cargo.Frozen:
-		why = "--frozen was given"
-	case ci != "" && ci != "false" && ci != "0":
-		why = "CI is set"
-	}
-	if why != "" {
-		return &lockError{path: shown(s.ws, s.ws.Lock.Path), why: why}
-	}
-	return nil
-}
-
-// lockError is a lock file that is missing where it must not be.
-type lockError struct{ path, why string }
-
-func (e *lockError) Error() string { return fmt.Sprintf("there is no %s, and %s", e.path, e.why) }
-
-// Hint says how to get one.
-func (e *lockError) Hint() string { return "make it and commit it: cargo generate-lockfile" }
-
 // targets settles the triples of a package and remembers what each still needs.
 func (s *session) targets(settled level) ([]cargo.Triple, error) {
-	install := !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen
+	install := s.installs()
 	wanted, err := native.TriplesOf(s.ws, settled["target"].list, settled["platform"].list, install)
 	if err != nil {
 		return nil, err
@@ -271,7 +232,7 @@ func (s *session) targets(settled level) ([]cargo.Triple, error) {
 			s.missing = append(s.missing, text)
 		}
 	}
-	choices, err := native.Choose(s.ws, wanted.Triples, install)
+	choices, err := s.chosen(wanted.Triples, install)
 	if err != nil {
 		return nil, err
 	}

@@ -30,12 +30,16 @@ type wishes struct {
 	outputs   []string
 	manifest  string
 	targetDir string
-	release   bool
-	noInstall bool
-	quiet     bool
-	verbose   bool
-	json      bool
-	progress  string
+	git       gitWords
+
+	ignoreLock bool
+	release    bool
+	noInstall  bool
+	cxx        bool
+	quiet      bool
+	verbose    bool
+	json       bool
+	progress   string
 }
 
 // settle lays levels over each other, most specific first, over the defaults, and gives one value for every option.

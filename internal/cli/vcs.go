@@ -24,12 +24,16 @@ func (s *session) vcs(ctx context.Context) (plan.VCS, error) {
 	if !wanted {
 		return v, nil
 	}
+	dir := filepath.Dir(s.choices[0].Package.Manifest)
+	if s.source != nil {
+		dir = s.source.Root // a copy has no history
+	}
 	git := func(args ...string) (string, error) {
 		path, err := run.LookPath("git", s.app.env)
 		if err != nil {
 			return "", err
 		}
-		out, err := run.Output(ctx, s.runner, run.Cmd{Path: path, Args: args, Dir: filepath.Dir(s.choices[0].Package.Manifest), Env: s.app.env})
+		out, err := run.Output(ctx, s.runner, run.Cmd{Path: path, Args: args, Dir: dir, Env: s.app.env})
 		return strings.TrimSpace(string(out)), err
 	}
 	revision, err := git("rev-parse", "HEAD")
