@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -114,14 +115,35 @@ func NativeCache(t testing.TB) string {
 	return dir
 }
 
-// page is what the servers of these tests answer.
+// page is what the servers of these tests answer, and the name of a branch in their repositories of git.
 const page = "what the server says"
+
+// packets writes lines as git's servers do: with their length before them. An empty one ends a part.
+func packets(lines ...string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		if l == "" {
+			b.WriteString("0000")
+			continue
+		}
+		fmt.Fprintf(&b, "%04x%s", len(l)+4, l)
+	}
+	return b.String()
+}
 
 // secure starts an HTTPS server on loopback whose certificate a CA of its own signed; it returns the server's address
 // and the CA's file.
 func secure(t testing.TB) (address, ca string) {
 	t.Helper()
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, page) }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/info/refs") {
+			w.Header().Set("Content-Type", "application/x-git-upload-pack-advertisement")
+			_, _ = io.WriteString(w, packets("# service=git-upload-pack\n", "",
+				strings.Repeat("5", 40)+" refs/heads/"+strings.ReplaceAll(page, " ", "-")+"\x00agent=test\n", ""))
+			return
+		}
+		_, _ = io.WriteString(w, page)
+	}))
 	s.Config.ErrorLog = quiet()
 	authority, pair := certificates(t)
 	s.TLS = pair

@@ -44,6 +44,9 @@ func (s *session) natives(ctx context.Context) error {
 		if c.Native, err = s.part(ctx, ws, *c, g); err != nil {
 			return err
 		}
+		if i == 0 || s.plan.Compiles[i-1].Package != c.Package { // once, whatever the platforms
+			s.trust(*c, g)
+		}
 	}
 	return nil
 }

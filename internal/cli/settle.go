@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sampan/internal/cargo"
+	"sampan/internal/native"
 	"sampan/internal/plan"
 )
 
@@ -115,7 +116,7 @@ func fromEnvironment(env []string) (level, error) {
 
 // strangers tells of SAMPAN_… variables that set nothing: misspelt ones would be missed for long.
 func strangers(env []string) (warnings []string) {
-	known := []string{"SAMPAN_CACHE_DIR"}
+	known := []string{"SAMPAN_CACHE_DIR", native.LogVar}
 	for _, o := range options {
 		if o.env {
 			known = append(known, o.variable())

@@ -2,6 +2,8 @@
 
 package native
 
+import "sampan/internal/cargo"
+
 // TLS is what a program trusts when it speaks TLS, as far as its graph tells.
 type TLS struct {
 	Stacks []Stack `json:"stacks"` // what looks for CA certificates, or brings its own
@@ -38,6 +40,9 @@ var trusts = []trust{
 	{crate: "webpki-roots", builtin: true},
 	{crate: "webpki-root-certs", builtin: true},
 }
+
+// TLSOf reads from a graph what a program for t trusts. It is pure.
+func TLSOf(g *cargo.Graph, t cargo.Triple) TLS { return (&view{g: g, t: t}).tls() }
 
 // tls finds out what is trusted. A crate that only others of the table use is told all the same, after them.
 func (v *view) tls() TLS {
