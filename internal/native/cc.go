@@ -26,6 +26,8 @@ type extras struct {
 	aliases  string // a linker script: names that musl had before
 	builtins string // an archive: what compilers call without being asked. rustc puts its own on the line
 	cxx      func(name string) []string
+
+	allocator string // an archive, whose malloc takes the place of the C library's
 }
 
 type outputKind int
