@@ -231,8 +231,8 @@ extern "C" int own(void) {
 	if ((size_t)w % 256) return -1;
 	delete[] w;
 	volatile size_t huge = (size_t)-1 / 4;
-	try { delete[] new char[huge]; return -2; } catch (const std::bad_alloc &) {}
-	char *p = new char[100];
+	try { char *volatile p = new char[huge]; delete[] p; return -2; } catch (const std::bad_alloc &) {}
+	char *volatile p = new char[100];
 	int words = malloc_usable_size(p) % 8 == 0;
 	delete[] p;
 	return words;
@@ -263,5 +263,58 @@ func TestAllocatorBesideOthers(t *testing.T) {
 			t.Errorf("%s: it says\n%s", c.dependency, said)
 		}
 		linked(t, filepath.Join(b.target, string(b.triple), "release", "app"), c.malloc)
+	}
+}
+
+// TestJemallocOnLargePages: a program with jemalloc starts on a kernel whose pages have 64 KiB.
+func TestJemallocOnLargePages(t *testing.T) {
+	qemu, err := exec.LookPath("qemu-aarch64-static")
+	if err != nil {
+		t.Skip("qemu-user-static is not here")
+	}
+	b, build := allocBuild(t, map[string]string{
+		"Cargo.toml": "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ntikv-jemallocator = \"0.7\"\n[workspace]\n",
+		"src/main.rs": "#[global_allocator]\nstatic A: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;\n" +
+			"fn main() { println!(\"{}\", (0..1000).map(|i| vec![1u8; i * 100].len()).sum::<usize>()); }\n",
+	})
+	build("--target", "aarch64-unknown-linux-musl")
+	program := filepath.Join(b.target, "aarch64-unknown-linux-musl", "release", "app")
+	for _, size := range []string{"4096", "16384", "65536"} {
+		if out := Must(t, "/", nil, qemu, "-p", size, program); out != "49950000\n" {
+			t.Errorf("pages of %s: %q", size, out)
+		}
+	}
+}
+
+// TestOutlineAtomics: objects that others compiled for ARM call helpers for atomic operations. Rust's own are there at the
+// link, of each width.
+func TestOutlineAtomics(t *testing.T) {
+	qemu, err := exec.LookPath("qemu-aarch64-static")
+	if err != nil {
+		t.Skip("qemu-user-static is not here")
+	}
+	b, build := allocBuild(t, map[string]string{
+		"Cargo.toml": "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n",
+		"src/main.rs": `extern "C" {
+    fn __aarch64_ldadd8_acq_rel(v: u64, p: *mut u64) -> u64;
+    fn __aarch64_swp4_rel(v: u32, p: *mut u32) -> u32;
+    fn __aarch64_ldset2_relax(v: u16, p: *mut u16) -> u16;
+    fn __aarch64_ldclr1_acq(v: u8, p: *mut u8) -> u8;
+    fn __aarch64_cas16_acq_rel(old: u128, new: u128, p: *mut u128) -> u128;
+}
+fn main() {
+    let (mut a, mut b, mut c, mut d, mut e) = (1u64, 2u32, 4u16, 7u8, 5u128);
+    unsafe {
+        assert_eq!((__aarch64_ldadd8_acq_rel(2, &mut a), __aarch64_swp4_rel(9, &mut b)), (1, 2));
+        assert_eq!((__aarch64_ldset2_relax(1, &mut c), __aarch64_ldclr1_acq(2, &mut d)), (4, 7));
+        assert_eq!(__aarch64_cas16_acq_rel(5, 6, &mut e), 5);
+    }
+    println!("{a} {b} {c} {d} {e}");
+}
+`,
+	})
+	build("--target", "aarch64-unknown-linux-musl")
+	if out := Must(t, "/", nil, qemu, filepath.Join(b.target, "aarch64-unknown-linux-musl", "release", "app")); out != "3 9 5 5 6\n" {
+		t.Errorf("%q", out)
 	}
 }

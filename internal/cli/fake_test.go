@@ -196,10 +196,22 @@ func fakeMetadata() {
 		})
 	}
 	doc := map[string]any{"packages": packages, "workspace_members": ids, "workspace_default_members": ids, "workspace_root": filepath.Dir(root),
-		"target_directory": fakeTargetDir(filepath.Dir(root)), "metadata": metadata, "resolve": nil, "version": 1}
+		"target_directory": fakeTargetDir(filepath.Dir(root)), "metadata": metadata, "resolve": fakeResolve(ids), "version": 1}
 	if err := json.NewEncoder(os.Stdout).Encode(doc); err != nil {
 		die(err)
 	}
+}
+
+// fakeResolve is the graph: members that depend on nothing.
+func fakeResolve(ids []string) any {
+	if slices.Contains(os.Args, "--no-deps") {
+		return nil
+	}
+	nodes := []any{}
+	for _, id := range ids {
+		nodes = append(nodes, map[string]any{"id": id, "dependencies": []any{}, "deps": []any{}, "features": []any{}})
+	}
+	return map[string]any{"nodes": nodes, "root": nil}
 }
 
 func fakeTargetDir(root string) string {
