@@ -30,7 +30,7 @@ func newCBuild(t *testing.T, dir string, files map[string]string) *cBuild {
 	for name, text := range files {
 		write(t, filepath.Join(dir, name), text)
 	}
-	b := &cBuild{dir: dir, target: filepath.Join(t.TempDir(), "target"), cache: filepath.Join(shared, "c cache"), triple: "x86_64-unknown-linux-musl"}
+	b := &cBuild{dir: dir, target: filepath.Join(t.TempDir(), "target"), cache: NativeCache(t), triple: "x86_64-unknown-linux-musl"}
 	for _, kv := range os.Environ() {
 		switch k, _, _ := strings.Cut(kv, "="); k {
 		case "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CC", "CXX", "CFLAGS", "CXXFLAGS", "AR":

@@ -23,7 +23,8 @@ type Container struct {
 	cmd    *exec.Cmd
 	output buffer
 	done   chan struct{}
-	err    error // of Wait; read after done
+	err    error    // of Wait; read after done
+	kill   []string // command that sends SIGTERM to the program; nil where the client passes on its own
 }
 
 // Start runs an image in the background. Its engine's client stays in the foreground and passes signals on.
@@ -33,6 +34,11 @@ func (e *Engine) Start(ctx context.Context, image string, o RunOptions) (*Contai
 		return nil, fmt.Errorf("start %s in %s: %w", image, e.Name, err)
 	}
 	c := &Container{engine: e, cmd: e.command(context.WithoutCancel(ctx), argv), done: make(chan struct{})}
+	if w, ok := e.words.(interface {
+		kill(image string, argv []string) []string
+	}); ok {
+		c.kill = w.kill(image, argv)
+	}
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C in the terminal is for the caller, who then stops it
 	if err := c.cmd.Start(); err != nil {
@@ -67,7 +73,7 @@ func (c *Container) Stop() (code int, err error) {
 	c.engine.containers = slices.DeleteFunc(c.engine.containers, func(o *Container) bool { return o == c })
 	c.engine.mu.Unlock()
 	if !c.Ended() {
-		if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := c.terminate(); err != nil {
 			return -1, err
 		}
 	}
@@ -82,6 +88,20 @@ func (c *Container) Stop() (code int, err error) {
 		return -1, c.err
 	}
 	return c.cmd.ProcessState.ExitCode(), nil
+}
+
+func (c *Container) terminate() error {
+	if c.kill != nil {
+		out, err := c.engine.command(context.Background(), c.kill).CombinedOutput()
+		if err != nil && !c.Ended() {
+			return fmt.Errorf("stop the container: %w: %s", err, out)
+		}
+		return nil
+	}
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
 }
 
 // buffer is a bytes.Buffer that may be read while it is written.

@@ -97,6 +97,12 @@ func (c containerd) run(ctx context.Context, e *Engine, image string, o RunOptio
 	return append(append(argv, entrypoint...), o.Args...), nil
 }
 
+// kill is the command that ends a container by SIGTERM. The client passes signals on, but not from its first moment: one
+// that comes earlier ends the client alone.
+func (c containerd) kill(image string, argv []string) []string {
+	return c.client("tasks", "kill", "--signal", "SIGTERM", argv[slices.Index(argv, image)+1])
+}
+
 // entrypoint reads an image's entrypoint out of containerd's content store.
 func (c containerd) entrypoint(ctx context.Context, e *Engine, image string) ([]string, error) {
 	list, err := e.Output(ctx, "images", "ls", "name=="+image)

@@ -161,8 +161,8 @@ func (e *Engine) command(ctx context.Context, argv []string) *exec.Cmd {
 	return cmd
 }
 
-// next numbers containers, so that their names never meet.
-func (e *Engine) next() string { return fmt.Sprintf("sampan-%d", e.serial.Add(1)) }
+// next names containers so that no two meet: runc keeps those of all engines of the machine in one folder.
+func (e *Engine) next() string { return fmt.Sprintf("%s-%d", filepath.Base(e.Dir), e.serial.Add(1)) }
 
 // newEngine makes the folder. Its path is short, because a unix socket's may have 107 bytes only.
 func newEngine(name string) (*Engine, error) {

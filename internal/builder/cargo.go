@@ -26,13 +26,13 @@ func (b *Cargo) Preflight(_ context.Context, cs []plan.Compile) error {
 		return &cargo.MissingToolError{Tool: b.command().Path}
 	}
 	for _, c := range cs {
-		if !b.Workspace.Toolchain.HasStd(c.Triple) && !buildsStd(c.Unstable) {
+		if !b.Workspace.Toolchain.HasStd(c.Triple) && !BuildsStd(c.Unstable) {
 			return &StdError{Triple: c.Triple}
 		}
 		if !native.Links(c.Triple) {
 			continue
 		}
-		if err := native.FindLinker(c.Triple, b.Workspace.Toolchain, b.Env); err != nil {
+		if _, err := native.FindLinker(c.Triple, b.Workspace.Toolchain, b.Env); err != nil {
 			return err
 		}
 		if _, err := native.Ensure(b.CacheDir, b.Self, c.Triple); err != nil {

@@ -212,6 +212,7 @@ func tomlString(s string) string {
 	return strings.ReplaceAll(string(text), "\x7f", `\u007F`)
 }
 
-func buildsStd(unstable []string) bool {
+// BuildsStd reports whether -Z words have cargo compile the standard library, so that none has to be installed.
+func BuildsStd(unstable []string) bool {
 	return slices.ContainsFunc(unstable, func(w string) bool { return strings.HasPrefix(w, "build-std") })
 }

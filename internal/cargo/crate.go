@@ -216,40 +216,6 @@ func sameVersion(a, b string) bool {
 	return a == b
 }
 
-// info runs `cargo info`, which downloads and unpacks the crate, and returns the exact name and version.
-//
-// It runs in an empty workspace of its own: in the user's it would answer with the version that the user's lock file
-// names, and write a lock file where there is none. What the user's folder decides is taken along: its configuration
-// files as --config words, its toolchain by name.
-func (l *loader) info(ctx context.Context, spec string) (name, version string, err error) {
-	dir, err := l.emptyFolder()
-	if err != nil {
-		return "", "", fmt.Errorf("fetch crate %q: %w", spec, err)
-	}
-	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "Cargo.toml"), []byte("[workspace]\n"), 0o600); err != nil {
-		return "", "", fmt.Errorf("fetch crate %q: %w", spec, err)
-	}
-	env, err := l.toolchainEnv(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	args := append(slices.Clone(l.Cargo[1:]), "info", "--color", "never")
-	for _, f := range slices.Backward(l.foldersFiles(resolved(dir))) {
-		args = append(args, "--config", f)
-	}
-	args = append(append(args, l.absoluteWords()...), "--", spec)
-	out, err := run.Output(ctx, l.runner, run.Cmd{Path: l.Cargo[0], Args: args, Dir: dir, Env: plain(env)})
-	if err != nil {
-		return "", "", startError(err, "cargo", func(text string) error { return crateError(spec, text, l.Offline) })
-	}
-	name, version = parseInfo(string(out))
-	if !crateName(name) || !crateVersion(version) || !exact(version) {
-		return "", "", &CrateError{Spec: spec, Reason: CargoReason, Text: "cargo info names no version"}
-	}
-	return name, version, nil
-}
-
 // emptyFolder makes a folder that nobody else can put a configuration above: not in /tmp, if it can be helped.
 func (l *loader) emptyFolder() (string, error) {
 	for _, parent := range []string{l.CacheDir, l.config.CargoHome} {
@@ -300,20 +266,6 @@ func (l *loader) toolchainEnv(ctx context.Context) ([]string, error) {
 		return l.env.with("RUSTUP_TOOLCHAIN=" + name), nil
 	}
 	return l.Env, nil
-}
-
-// parseInfo reads the name from the first line of cargo info and the version from the line "version: 1.2.3 (…)".
-func parseInfo(out string) (name, version string) {
-	for line := range strings.Lines(out) {
-		words := strings.Fields(line)
-		if len(words) > 0 && name == "" {
-			name = words[0]
-		}
-		if len(words) > 1 && words[0] == "version:" {
-			return name, words[1]
-		}
-	}
-	return name, ""
 }
 
 // crateError tells cargo's messages apart.

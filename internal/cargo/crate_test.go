@@ -134,6 +134,47 @@ func TestFetchCrate(t *testing.T) {
 	}
 }
 
+// TestFetchCrateNewest has a crate whose newest version is a pre-release: `cargo info` answers with that, `cargo install`
+// would take the newest release.
+func TestFetchCrateNewest(t *testing.T) {
+	for name, tc := range map[string]struct{ spec, added, want string }{
+		"name alone":      {"tool", `tool = { version = "1.14.1", default-features = false }`, "tool-1.14.1"},
+		"short form":      {"tool", `tool = "1.14.1"`, "tool-1.14.1"},
+		"nothing else":    {"tool", `tool = { version = "4.0.0-alpha3", default-features = false }`, "tool-4.0.0-alpha3"},
+		"asked for":       {"tool@4.0.0-alpha3", `tool = "1.14.1"`, "tool-4.0.0-alpha3"},
+		"another's line":  {"tool", "tool-kit = \"1.0.0\"", "tool-4.0.0-alpha3"},
+		"not one version": {"tool", "tool = \"../../x\"", "tool-4.0.0-alpha3"},
+	} {
+		w := newWorld(t)
+		w.on = func(c run.Cmd) (string, bool) {
+			spec := c.Args[len(c.Args)-1]
+			switch {
+			case slices.Contains(c.Args, "add"):
+				text, err := os.ReadFile(filepath.Join(c.Dir, "Cargo.toml"))
+				if err != nil || spec != "tool" || os.WriteFile(filepath.Join(c.Dir, "Cargo.toml"), append(text, "\n[dependencies]\n"+tc.added+"\n"...), 0o600) != nil {
+					t.Errorf("%s: cargo add %q: %v", name, c.Args, err)
+				}
+				return "", true
+			case slices.Contains(c.Args, "info"):
+				version := "4.0.0-alpha3"
+				if strings.HasSuffix(spec, "@1.14.1") {
+					version = "1.14.1"
+				}
+				w.unpack("mirror-1", "tool", version, true)
+				return "tool #cli\nA tool\nversion: " + version + "\n", true
+			}
+			return "", false
+		}
+		l, err := newLoader(w, w.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, dir, err := l.find(t.Context(), tc.spec); err != nil || filepath.Base(dir) != tc.want {
+			t.Errorf("%s: %s, %v, want %s", name, dir, err, tc.want)
+		}
+	}
+}
+
 // on2 answers calls that have the word arg in them, before all others.
 func (w *world) on2(arg, out string) {
 	before := w.on

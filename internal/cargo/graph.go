@@ -20,6 +20,7 @@ type Node struct {
 	Source   string   `json:"s,omitempty"` // "registry+…", "git+…#commit"; "" for members and path dependencies
 	Links    string   `json:"l,omitempty"` // package.links, the native library that it speaks for: "openssl"
 	License  string   `json:"c,omitempty"` // package.license
+	Rust     string   `json:"u,omitempty"` // package.rust-version, the oldest Rust that it takes: "1.82"
 	Manifest string   `json:"m"`           // absolute path of its Cargo.toml
 	Features []string `json:"f,omitempty"` // sorted
 

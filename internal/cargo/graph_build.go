@@ -77,7 +77,7 @@ func (b *graphBuilder) graph(root int) *Graph {
 		}
 		p := &b.packages[at.pkg]
 		n := Node{
-			Name: p.Name, Version: p.Version, Source: p.Source, Links: p.Links, License: p.License, Manifest: p.Manifest,
+			Name: p.Name, Version: p.Version, Source: p.Source, Links: p.Links, License: p.License, Rust: p.Rust, Manifest: p.Manifest,
 			Features: features, ProcMacro: p.procMacro(), BuildScript: p.buildScript(),
 		}
 		n.mark(at.host)

@@ -146,7 +146,7 @@ func (ws *Workspace) Published() bool {
 // question names the answer by all that was asked.
 func (g *graphLoader) question() string {
 	l := &g.ws.load
-	return question("graph-1", l.Dir, g.Manifest, g.ws.Toolchain.Cargo, g.ws.Toolchain.Rustc, g.Triple, g.Features, g.AllFeatures,
+	return question("graph-2", l.Dir, g.Manifest, g.ws.Toolchain.Cargo, g.ws.Toolchain.Rustc, g.Triple, g.Features, g.AllFeatures,
 		g.NoDefaultFeatures, g.Examples, g.Config, g.Unstable, environ(l.Env).relevant())
 }
 

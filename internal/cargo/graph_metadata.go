@@ -30,6 +30,7 @@ type fullPackage struct {
 	Source       string       `json:"source"`
 	Links        string       `json:"links"`
 	License      string       `json:"license"`
+	Rust         string       `json:"rust_version"`
 	Manifest     string       `json:"manifest_path"`
 	Edition      string       `json:"edition"`
 	Features     Enables      `json:"features"`

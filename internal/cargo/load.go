@@ -75,16 +75,21 @@ func Load(ctx context.Context, r run.Runner, o LoadOptions) (*Workspace, error) 
 	}
 	ws.load = loaded{LoadOptions: l.LoadOptions, toolSum: l.toolSum, configSum: l.configSum, fileSum: l.tools.sum()}
 	ws.Config = l.config
-	for i, t := range ws.Config.BuildTarget {
-		if t == "host-tuple" {
-			ws.Config.BuildTarget[i] = string(ws.Toolchain.Host)
-		}
-	}
+	ws.settleTargets()
 	ws.Current = ws.packageAt(l.Manifest)
 	ws.Lock.Path = filepath.Join(ws.Root, "Cargo.lock")
 	info, err := os.Stat(ws.Lock.Path)
 	ws.Lock.Exists = err == nil && info.Mode().IsRegular()
 	return ws, nil
+}
+
+// settleTargets puts the host in the place of cargo's word for it.
+func (ws *Workspace) settleTargets() {
+	for i, t := range ws.Config.BuildTarget {
+		if t == "host-tuple" {
+			ws.Config.BuildTarget[i] = string(ws.Toolchain.Host)
+		}
+	}
 }
 
 // newLoader settles the options and reads what needs no process.

@@ -123,7 +123,7 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 // cargo is the builder on this machine.
 func (s *session) cargo() *builder.Cargo {
 	b := &builder.Cargo{
-		C: builder.C{Install: !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen,
+		C: builder.C{Install: s.installs(),
 			Supply: native.SupplyOptions{Cargo: s.loaded, Progress: func(p native.SupplyProgress) {
 				s.progress.Handle(ui.Event{Kind: "compile", Crate: p.Library + " " + p.Version, Done: int64(p.Done), Total: int64(p.Total)})
 			}},
@@ -180,7 +180,7 @@ func (s *session) install(ctx context.Context) error {
 		if !c.Install {
 			continue
 		}
-		s.progress.Handle(ui.Event{Kind: "note", Text: fmt.Sprintf("installing Rust's std for %s: rustup target add %s", c.Triple, c.Triple)})
+		s.progress.Handle(ui.Event{Kind: "note", Text: installing(c.Triple)})
 		if err := cargo.AddTarget(ctx, s.runner, s.ws, c.Triple); err != nil {
 			fallback, ok := native.Fallback(s.ws, c)
 			if !ok || ctx.Err() != nil {

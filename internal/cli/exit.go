@@ -72,7 +72,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// programExit carries the exit code of a program that `sampan run` ran.
+// programExit carries an exit code when all has been said: that of a program that `sampan run` ran, or doctor's.
 type programExit struct{ code int }
 
 func (e *programExit) Error() string { return "the program ended" }

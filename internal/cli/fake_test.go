@@ -178,11 +178,12 @@ func fakeMetadata() {
 			manifests = append(manifests, found...)
 		}
 	}
-	packages, ids := []any{}, []string{}
+	packages, ids, members := []any{}, []string{}, map[string]string{}
 	for _, p := range manifests {
 		m := readManifest(p)
 		id := idOf(m, filepath.Dir(p))
 		ids = append(ids, id)
+		members[m.Package.Name] = id
 		features := m.Features
 		if features == nil {
 			features = map[string][]string{}
@@ -192,26 +193,18 @@ func fakeMetadata() {
 			"description": m.Package.Description, "homepage": m.Package.Homepage, "repository": m.Package.Repository,
 			"documentation": m.Package.Documentation, "authors": append([]string{}, m.Package.Authors...), "default_run": m.Package.DefaultRun,
 			"manifest_path": p, "metadata": m.Package.Metadata, "targets": targetsOf(m, filepath.Dir(p)), "features": features,
-			"source": nil, "dependencies": []any{}, "edition": "2021",
+			"source": nil, "dependencies": memberDependencies(m.Package.Name), "edition": "2021",
 		})
 	}
 	doc := map[string]any{"packages": packages, "workspace_members": ids, "workspace_default_members": ids, "workspace_root": filepath.Dir(root),
-		"target_directory": fakeTargetDir(filepath.Dir(root)), "metadata": metadata, "resolve": fakeResolve(ids), "version": 1}
+		"target_directory": fakeTargetDir(filepath.Dir(root)), "metadata": metadata, "resolve": nil, "version": 1}
+	if !slices.Contains(os.Args, "--no-deps") {
+		others, resolve := fakeResolve(members)
+		doc["packages"], doc["resolve"] = append(packages, others...), resolve
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(doc); err != nil {
 		die(err)
 	}
-}
-
-// fakeResolve is the graph: members that depend on nothing.
-func fakeResolve(ids []string) any {
-	if slices.Contains(os.Args, "--no-deps") {
-		return nil
-	}
-	nodes := []any{}
-	for _, id := range ids {
-		nodes = append(nodes, map[string]any{"id": id, "dependencies": []any{}, "deps": []any{}, "features": []any{}})
-	}
-	return map[string]any{"nodes": nodes, "root": nil}
 }
 
 func fakeTargetDir(root string) string {

@@ -98,7 +98,10 @@ var options = []*option{
 		call: func(w *wishes, v value) { w.cargo.Config = v.list }},
 	{flag: "unstable", short: "Z", key: "-", kind: list, group: groups[1], meta: "FLAG", doc: "unstable flags of a nightly cargo",
 		call: func(w *wishes, v value) { w.cargo.Unstable = v.list }},
-	{flag: "no-install", key: "-", kind: toggle, env: true, group: groups[1], doc: "install nothing: no `rustup target add`",
+	{flag: "c++", key: "-", kind: toggle, only: "setup", group: groups[1], doc: "with setup: the C++ library for each triple, too",
+		long: "It is compiled once, in half a minute; a build makes it when the first crate with C++ in it asks for one.",
+		call: func(w *wishes, v value) { w.cxx = v.on }},
+	{flag: "no-install", key: "-", kind: toggle, env: true, group: groups[1], doc: "install nothing: no `rustup target add`, no C compiler",
 		call: func(w *wishes, v value) { w.noInstall = v.on }},
 
 	// The image.

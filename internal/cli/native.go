@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +51,7 @@ func (s *session) natives(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.Native, err = native.PartOf(g, native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot,
-			Allocator: c.Allocator}); err != nil {
+		if c.Native, err = s.part(ctx, ws, *c, g); err != nil {
 			return err
 		}
 		if c.Native != nil {
@@ -68,6 +68,38 @@ func (s *session) remark(text string) {
 	if !slices.Contains(s.missing, text) {
 		s.missing = append(s.missing, text)
 	}
+}
+
+// part is what a Compile needs beside Rust. Refused is what cannot be linked statically, and a dependency that this Rust
+// is known to refuse.
+func (s *session) part(ctx context.Context, ws *cargo.Workspace, c plan.Compile, g *cargo.Graph) (*native.Part, error) {
+	for _, e := range cargo.Unfit(ws, g) {
+		if e.Why == cargo.RefusesRust && s.relocked == nil { // the others cargo refuses itself, at once
+			return nil, cmp.Or(e.Renew(ctx, s.runner, ws), error(e))
+		}
+	}
+	o := s.partOptions(c)
+	part, err := native.PartOf(g, o)
+	if refused, ok := errors.AsType[*native.RefusalError](err); ok && len(refused.Missing) > 0 {
+		// A library that is made already takes no tools: worth a look at the cache before it ends here.
+		survey, lookErr := s.survey(ctx, c, g)
+		if lookErr != nil {
+			return nil, lookErr
+		}
+		o.Made = survey.Made()
+		return native.PartOf(g, o)
+	}
+	return part, err
+}
+
+// survey looks what a Compile needs and what of it is here.
+func (s *session) survey(ctx context.Context, c plan.Compile, g *cargo.Graph) (*native.Survey, error) {
+	return native.SurveyOf(ctx, g, native.SurveyOptions{PartOptions: s.partOptions(c), CacheDir: s.cacheDir(), Install: s.installs(), Thin: c.Thin, Runner: s.runner})
+}
+
+// partOptions are what decides, beside the graph, what a Compile needs.
+func (s *session) partOptions(c plan.Compile) native.PartOptions {
+	return native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot, Allocator: c.Allocator}
 }
 
 // graph is what a Compile takes in, of the workspace or its copy.

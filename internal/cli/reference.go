@@ -79,9 +79,27 @@ func commandPage(cmd *cobra.Command) string {
 	}
 	fmt.Fprintf(&b, "```\nsampan %s\n```\n\nExamples:\n\n```\n%s\n```\n", cmd.Use, cmd.Example)
 	if cmd.Flags().HasFlags() {
-		b.WriteString("\nIts options are those of [settings.md](settings.md).\n")
+		b.WriteString("\nIts options are those of [settings.md](settings.md)" + flagsOf(cmd) + ".\n")
 	}
 	return b.String()
+}
+
+// flagsOf names the options of a command that has only some of the table's.
+func flagsOf(cmd *cobra.Command) string {
+	var names []string
+	missing := false
+	for _, o := range options {
+		switch {
+		case cmd.Flags().Lookup(o.flag) != nil:
+			names = append(names, "`--"+o.flag+"`")
+		case o.only == "":
+			missing = true
+		}
+	}
+	if !missing {
+		return ""
+	}
+	return ", as far as they mean something to it: " + strings.Join(names, ", ")
 }
 
 const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
@@ -93,4 +111,5 @@ const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
 | 130 | interrupted |
 
 ` + "`sampan run`" + ` gives the program's own code once the program has started; 128 + N when signal N ended it.
+` + "`sampan doctor`" + ` gives 1 when the build would fail.
 `

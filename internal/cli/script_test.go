@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("RUSTUP_HOME", filepath.Join(e.WorkDir, "rustup"))
 			e.Setenv("CARGO_HOME", filepath.Join(e.WorkDir, "cargo"))
 			e.Setenv("CI", "")
+			e.Setenv("TOOLS", filepath.SplitList(os.Getenv("PATH"))[0]) // where the fakes are, and nothing else
 			e.Setenv("CARGO", "")
 			for _, t := range []string{"x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"} {
 				if err := fakeStd(filepath.Join(e.WorkDir, "rustup", "toolchains", "stable"), t); err != nil {

@@ -34,13 +34,16 @@ type session struct {
 	settled          []level // one for each image, in the order of choices
 	plan             *plan.Plan
 	triples          map[cargo.Triple]native.Choice
-	crate            bool              // the sources are a published crate's
-	foreign          bool              // the sources are nobody's here: a published crate's, or from a repository
-	builds           bool              // the plan will be carried out
-	loaded           cargo.LoadOptions // how the workspace was loaded
-	source           *cargo.Workspace  // the sources of that copy
-	relocked         *cargo.Relocked   // the copy that is built in place of the sources, nil for none
-	missing          []string          // platforms of "all" that cannot be had, settings that change nothing: notes for the build
+	crate            bool                   // the sources are a published crate's
+	foreign          bool                   // the sources are nobody's here: a published crate's, or from a repository
+	builds           bool                   // the plan will be carried out
+	loaded           cargo.LoadOptions      // how the workspace was loaded
+	source           *cargo.Workspace       // the sources of that copy
+	relocked         *cargo.Relocked        // the copy that is built in place of the sources, nil for none
+	missing          []string               // platforms of "all" that cannot be had, settings that change nothing: notes for the build
+	asks             bool                   // only what the build would need is asked: what is in its way is collected, and ends nothing
+	troubles         []error                // of the workspace, collected
+	lacks            map[cargo.Triple]error // why a std cannot be had, collected
 }
 
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
@@ -91,8 +94,10 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	if s.plan, err = plan.New(s.ws, o); err != nil {
 		return s.decorate(err)
 	}
-	if err := s.natives(ctx); err != nil {
-		return err
+	if !s.asks {
+		if err := s.natives(ctx); err != nil {
+			return err
+		}
 	}
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
@@ -141,10 +146,12 @@ func (s *session) packages(ctx context.Context, path string, o *plan.Options) er
 	if err := s.load(ctx, path); err != nil {
 		return err
 	}
-	o.Crate = s.crate
-	if err := s.lock(ctx); err != nil {
+	if err := s.lock(ctx); s.collects(err) {
+		o.Cargo.Locked, o.Cargo.Frozen = false, false // there is nothing to keep to
+	} else if err != nil {
 		return err
 	}
+	o.Crate = s.crate // no longer, when a copy takes its place
 	common, err := workspaceLevel(s.ws)
 	if err != nil {
 		return err
@@ -215,7 +222,7 @@ func (s *session) choose(fallback value) ([]*cargo.Package, error) {
 
 // targets settles the triples of a package and remembers what each still needs.
 func (s *session) targets(settled level) ([]cargo.Triple, error) {
-	install := !s.w.noInstall && !s.w.cargo.Offline && !s.w.cargo.Frozen
+	install := s.installs()
 	wanted, err := native.TriplesOf(s.ws, settled["target"].list, settled["platform"].list, install)
 	if err != nil {
 		return nil, err
@@ -225,7 +232,7 @@ func (s *session) targets(settled level) ([]cargo.Triple, error) {
 			s.missing = append(s.missing, text)
 		}
 	}
-	choices, err := native.Choose(s.ws, wanted.Triples, install)
+	choices, err := s.chosen(wanted.Triples, install)
 	if err != nil {
 		return nil, err
 	}

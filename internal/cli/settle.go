@@ -35,6 +35,7 @@ type wishes struct {
 	ignoreLock bool
 	release    bool
 	noInstall  bool
+	cxx        bool
 	quiet      bool
 	verbose    bool
 	json       bool

@@ -23,10 +23,11 @@ var rooms = map[string]struct {
 	ours   []string
 	theirs []string
 }{
-	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "ui"}, []string{"cobra", "pflag", "go-toml"}},
+	"cli":      {[]string{"builder", "cargo", "check", "doctor", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "ui"}, []string{"cobra", "pflag", "go-toml"}},
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
 	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},
+	"doctor":   {[]string{"cargo", "native"}, nil},
 	"plan":     {[]string{"cargo", "native", "rootfs"}, []string{"go-containerregistry", "levenshtein"}},
 	"native":   {[]string{"cargo", "durable", "run"}, nil},
 	"output":   {[]string{"durable"}, []string{"go-containerregistry", "levenshtein", "sys"}},

@@ -32,6 +32,9 @@ func (j *compileJob) run(ctx context.Context) (int, error) {
 	}
 	j.args, j.response = args, response != ""
 	line := readLine(args)
+	if err := j.ensureCXX(ctx, line); err != nil {
+		return 0, err
+	}
 	switch {
 	case line.stops || line.asks || len(line.inputs) == 0:
 		return j.compile(ctx, args)

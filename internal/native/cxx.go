@@ -153,6 +153,23 @@ func ensureCXXLibraries(ctx context.Context, o CompilerOptions, c *Compiler, zig
 	return durable.SyncDir(parent)
 }
 
+// ensureCXX makes the C++ library when the first C++ is compiled for it: what a crate's build script compiles is not to
+// be told from its dependencies, and cmake tries a C++ compiler for projects that have no C++. Nothing is said of it:
+// what a compiler says on stderr means to those who try out flags that it did not like them.
+func (j *compileJob) ensureCXX(ctx context.Context, line ccLine) error {
+	s := j.settings
+	compiles := len(line.sources) > 0 && (slices.Contains(line.args, "-c") || !line.stops)
+	// The sources of the library itself are compiled with -nostdinc++, by this driver too.
+	if s.Kind != KindZig || !compiles || !j.plus && !hasCXX(line.args) || slices.Contains(line.args, "-nostdinc++") ||
+		exists(filepath.Join(cxxDir(s.Cache, cxxZig, s.triple), cxxRecord)) {
+		return nil
+	}
+	dir := filepath.Dir(j.call.Argv0)
+	c := &Compiler{CXX: []string{filepath.Join(dir, "c++"+exeSuffix)}, AR: []string{filepath.Join(dir, "ar"+exeSuffix)}}
+	o := CompilerOptions{CacheDir: s.Cache, Triple: s.triple, Env: linkEnv(j.call.Env), Runner: j.call.Runner, Say: func(string) {}}
+	return ensureCXXLibraries(ctx, o, c, s.Lib)
+}
+
 // cxxIntact reports whether the archives are there with the bytes that they were made with.
 func cxxIntact(dir string) bool {
 	data, err := os.ReadFile(filepath.Join(dir, cxxRecord))

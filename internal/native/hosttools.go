@@ -17,7 +17,8 @@ import (
 type Tool struct {
 	Name string `json:"name"` // as it is called: "protoc", "libclang"
 	Cause
-	Sure bool `json:"sure"` // without it the compile fails for certain
+	Sure bool   `json:"sure"`          // without it the compile fails for certain
+	For  string `json:"for,omitempty"` // the library of the table whose making runs it, which the cache may have; "" for a build script
 }
 
 // Packages are the packages that bring a tool.
@@ -136,11 +137,7 @@ func (v *view) tools(n *Needs) {
 		}
 	}
 	for _, w := range n.Libraries {
-		if w.Library == "openssl" {
-			cause := Cause{w.Crate, w.Version, w.Chain}
-			n.tool("perl", cause, true)
-			n.tool("make", cause, true)
-		}
+		n.makers(w.Library, Cause{w.Crate, w.Version, w.Chain})
 	}
 	slices.SortStableFunc(n.Tools, func(a, b Tool) int { return strings.Compare(a.Name, b.Name) })
 }
@@ -151,6 +148,22 @@ func (v *view) spares(n *cargo.Node, r runs) bool {
 	}
 	return r.needs != nil && !hasAny(n, r.needs) || hasAny(n, r.unless) || r.arch != "" && r.arch != arch(v.t) ||
 		r.spared != nil && v.has(r.spared...)
+}
+
+// makers adds the tools that it takes to make a library and those that it calls.
+func (n *Needs) makers(library string, by Cause) {
+	l := libraryOf(library)
+	if l == nil {
+		return
+	}
+	for _, name := range l.recipe.tools() {
+		if !slices.ContainsFunc(n.Tools, func(t Tool) bool { return t.Name == name && (t.For == library || t.For == "" && t.Sure) }) {
+			n.Tools = append(n.Tools, Tool{Name: name, Cause: by, Sure: true, For: library})
+		}
+	}
+	for _, needed := range l.needs {
+		n.makers(needed, by)
+	}
 }
 
 // tool adds a tool once, for the first crate that wants it for certain.
@@ -200,6 +213,18 @@ func (t Tool) Find(env []string) string {
 		}
 	}
 	return ""
+}
+
+// Absent says that the tool is not here, and who misses it.
+func (t Tool) Absent() string {
+	s := t.Name + " is not on this machine, and " + t.Crate + " " + t.Version
+	switch {
+	case t.For != "":
+		return s + " wants " + t.For + ", which is made with it"
+	case !t.Sure:
+		return s + " may want it"
+	}
+	return s + " runs it"
 }
 
 // Packages are the packages that bring the tool.

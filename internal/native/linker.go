@@ -203,22 +203,19 @@ func globEscape(s string) string {
 	return regexp.MustCompile(`[\\*?\[]`).ReplaceAllString(s, `\$0`)
 }
 
-// FindLinker reports whether there is a linker for t, before anything is compiled: a *LinkerError when there is none.
-// env is the environment that cargo will run in.
-func FindLinker(t cargo.Triple, tools cargo.Toolchain, env []string) error {
+// FindLinker finds the linker for t, before anything is compiled: a *LinkerError when there is none. env is the
+// environment that cargo will run in. The path is "" where linking is not ours.
+func FindLinker(t cargo.Triple, tools cargo.Toolchain, env []string) (path string, err error) {
 	m, ok := machineOf(t)
 	if !ok {
-		return nil // the host's cc is rustc's to find
+		return "", nil // the host's cc is rustc's to find
 	}
 	// Nearly always it is the host's rust-lld, and one look spares the search through folders.
-	if tools.Sysroot != "" {
-		own := filepath.Join(tools.Sysroot, "lib", "rustlib", string(tools.Host), "bin", lldName+exeSuffix)
-		if _, err := os.Stat(own); err == nil {
-			return nil
-		}
+	if own := tools.RustLLD(); own != "" {
+		return own, nil
 	}
 	s := newSite(t, m, "", nil, env)
 	s.sysroot = tools.Sysroot
-	_, err := s.linker()
-	return err
+	l, err := s.linker()
+	return l.path, err
 }

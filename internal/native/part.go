@@ -5,6 +5,7 @@ package native
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"sampan/internal/cargo"
 )
@@ -30,6 +31,7 @@ type PartOptions struct {
 	Env     []string // that cargo will run in
 	Kind    string   // of compiler: KindZig, KindHost, or "" for what there is
 	Sysroot string   // folder of the user's own, absolute; "" for none
+	Made    []string // libraries that are made already, or that the user brings, so that no tool is needed for them
 
 	Allocator string // word of the option, "" for the system's
 }
@@ -38,6 +40,7 @@ type PartOptions struct {
 // statically is refused with a *RefusalError, a library that cannot be supplied with a *WantError.
 func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 	n := NeedsOf(g, o.Triple)
+	n.Tools = unmade(n.Tools, o.Made)
 	if err := Refuse(n, o.Env, owns(o.Sysroot)); err != nil {
 		if e, ok := err.(*RefusalError); ok {
 			e.Package, e.Triple = o.Package, o.Triple
@@ -56,7 +59,7 @@ func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.CXX, p.Bindgen, p.Supplies, p.Env = n.CXX, n.Bindgen, supplies, n.Allocator.PageEnv(o.Triple)
+	p.CXX, p.Bindgen, p.Supplies, p.Env = n.CXX || callCXX(supplies), n.Bindgen, supplies, n.Allocator.PageEnv(o.Triple)
 	switch name, value := userCompiler(o.Env, o.Triple, "CC"); {
 	case value != "":
 		p.Compiler = name + "=" + value
@@ -66,6 +69,19 @@ func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 		p.Compiler = fmt.Sprintf("zig %s", ZigVersion)
 	}
 	return p, nil
+}
+
+// callCXX reports whether one of the libraries is C++, so that it is compiled, and a program linked, with a C++ runtime.
+func callCXX(supplies []Supply) bool {
+	return slices.ContainsFunc(supplies, func(s Supply) bool {
+		l := libraryOf(s.Name)
+		return l != nil && slices.ContainsFunc(l.modules, func(m module) bool { return m.cxx })
+	})
+}
+
+// unmade leaves out the tools for libraries that are there.
+func unmade(tools []Tool, made []string) []Tool {
+	return slices.DeleteFunc(slices.Clone(tools), func(t Tool) bool { return t.For != "" && slices.Contains(made, t.For) })
 }
 
 // owns tells which libraries a folder of the user's own has.

@@ -15,7 +15,7 @@ import (
 )
 
 var mysqlclient = library{
-	name: "mysqlclient", title: "libmysqlclient", license: "GPL-2.0-only WITH Universal-FOSS-exception-1.0", cost: 150, bits64: true, hosts: true,
+	name: "mysqlclient", title: "libmysqlclient", license: "GPL-2.0-only WITH Universal-FOSS-exception-1.0", cost: 280, bits64: true, hosts: true,
 	needs: []string{"openssl", "zlib", "zstd"},
 	releases: []release{{version: "9.5.0",
 		crate: cargo.SourceCrate{Name: "mysqlclient-src", Version: "0.2.2+9.5.0", Checksum: "b5918bf2cec3b9a991a82fe9a9e0773997255b7bb6d11a50e8200bdfee9f2953"}}},

@@ -126,12 +126,7 @@ type RefusalError struct {
 // Refuse is the error of what a compile cannot do: nil when nothing is in its way. Only what is certain counts. A library
 // that the user's sysroot has is not refused: own tells which.
 func Refuse(n Needs, env []string, own func(library string) bool) error {
-	e := &RefusalError{}
-	for _, r := range n.Refused {
-		if own == nil || !r.Sysroot || !own(r.Library) {
-			e.Refused = append(e.Refused, r)
-		}
-	}
+	e := &RefusalError{Refused: refusedBut(n.Refused, own)}
 	for _, t := range n.Missing(env) {
 		if t.Sure {
 			e.Missing = append(e.Missing, t)
@@ -164,7 +159,7 @@ func (e *RefusalError) Error() string {
 		fmt.Fprintf(&b, "%s%s %s %s (%s)", sep, r.Crate, r.Version, r.Reason, Arrow(r.Chain))
 	}
 	for _, t := range e.Missing {
-		fmt.Fprintf(&b, "%s%s is not on this machine, and %s %s runs it (%s)", sep, t.Name, t.Crate, t.Version, Arrow(t.Chain))
+		fmt.Fprintf(&b, "%s%s (%s)", sep, t.Absent(), Arrow(t.Chain))
 	}
 	return b.String()
 }
@@ -196,6 +191,17 @@ func WhoBrings(crate, version string, t cargo.Triple) string {
 		line += " --target " + string(t)
 	}
 	return line
+}
+
+// refusedBut leaves of what is refused what the user's own folder does not have. own may be nil.
+func refusedBut(all []Refusal, own func(library string) bool) []Refusal {
+	var out []Refusal
+	for _, r := range all {
+		if own == nil || !r.Sysroot || !own(r.Library) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // supplied reports whether the table of libraries has a row of that name.

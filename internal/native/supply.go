@@ -126,22 +126,15 @@ func EnsureSysroot(ctx context.Context, o SupplyOptions, supplies []Supply) (*Sy
 	c := &clib{SupplyOptions: &o, dir: filepath.Join(o.CacheDir, "clib")}
 	var made []*entry
 	for _, want := range supplies {
-		l := libraryOf(want.Name)
-		if l == nil {
-			return nil, &WantError{Want: Want{Library: want.Name}, Triple: o.Triple, Reason: "it is not among the libraries that can be supplied", Way: bringOwn}
+		l, r, from, err := o.pick(want, supplies)
+		if err != nil {
+			return nil, err
 		}
-		if o.Own != "" && l.isIn(o.Own) {
+		if from != fromCache {
+			s.spared = s.spared || from == fromUser
 			continue
 		}
-		if l.name == "openssl" && opensslGiven(o.Env, o.Triple) != "" && !needed(l, supplies) {
-			s.spared = true
-			continue
-		}
-		i := slices.IndexFunc(l.releases, func(r release) bool { return r.version == want.Version && r.crate.Checksum == want.Checksum })
-		if i < 0 {
-			return nil, &WantError{Want: Want{Library: want.Name}, Triple: o.Triple, Reason: "no release " + want.Version + " is known", Way: bringOwn}
-		}
-		e := newEntry(l, l.releases[i], &o, made)
+		e := newEntry(l, r, &o, made)
 		if err := c.ensure(ctx, e); err != nil {
 			return nil, err
 		}
@@ -167,6 +160,34 @@ func (o *SupplyOptions) settle() (err error) {
 	}
 	o.CacheDir, err = filepath.Abs(o.CacheDir) // the compiler runs elsewhere
 	return err
+}
+
+// origin is where a compile takes a library from.
+type origin int
+
+const (
+	fromCache origin = iota // ours, made where it is not there yet
+	fromOwn                 // the user's own folder
+	fromUser                // where a variable of the user's says
+)
+
+// pick settles where a library comes from, and which release of it is ours. Its error is a *WantError.
+func (o *SupplyOptions) pick(want Supply, supplies []Supply) (*library, release, origin, error) {
+	l := libraryOf(want.Name)
+	if l == nil {
+		return nil, release{}, 0, &WantError{Want: Want{Library: want.Name}, Triple: o.Triple, Reason: "it is not among the libraries that can be supplied", Way: bringOwn}
+	}
+	if o.Own != "" && l.isIn(o.Own) {
+		return l, release{}, fromOwn, nil
+	}
+	if l.name == "openssl" && opensslGiven(o.Env, o.Triple) != "" && !needed(l, supplies) {
+		return l, release{}, fromUser, nil
+	}
+	i := slices.IndexFunc(l.releases, func(r release) bool { return r.version == want.Version && r.crate.Checksum == want.Checksum })
+	if i < 0 {
+		return l, release{}, 0, &WantError{Want: Want{Library: want.Name}, Triple: o.Triple, Reason: "no release " + want.Version + " is known", Way: bringOwn}
+	}
+	return l, l.releases[i], fromCache, nil
 }
 
 // needed reports whether one of the supplies calls the library.

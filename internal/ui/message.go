@@ -81,6 +81,16 @@ func (s *Streams) message(b []byte, kind, color, text string) []byte {
 	return append(b, '\n')
 }
 
+// Paint is a word of an answer in the colour of its kind, "error", "warning" or "note", where colours may be written to
+// Out; else as it is.
+func (s *Streams) Paint(kind, word string) string {
+	color := map[string]string{"error": red, "warning": yellow, "note": cyan}[kind]
+	if !s.OutColor || color == "" {
+		return word
+	}
+	return color + word + reset
+}
+
 func (s *Streams) modeNow() Mode {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,12 +32,13 @@ type Streams struct {
 	Out io.Writer // the answer
 	Err io.Writer // the conversation
 
-	OutTTY bool // Out is a terminal
-	ErrTTY bool // Err is a terminal
-	Width  int  // columns of the terminal behind Err; 0 when unknown
-	Color  bool // colours may be written to Err
-	CI     bool // a CI service runs us: nothing is redrawn
-	Dumb   bool // the terminal cannot move its cursor (TERM=dumb)
+	OutTTY   bool // Out is a terminal
+	ErrTTY   bool // Err is a terminal
+	Width    int  // columns of the terminal behind Err; 0 when unknown
+	Color    bool // colours may be written to Err
+	OutColor bool // and to Out
+	CI       bool // a CI service runs us: nothing is redrawn
+	Dumb     bool // the terminal cannot move its cursor (TERM=dumb)
 
 	mu   sync.Mutex // guards what follows, and every write to Err
 	rows []byte     // what of the bar is on the terminal now, whole lines
@@ -60,7 +61,7 @@ func System(env []string) *Streams {
 	if s.ErrTTY {
 		s.Width, _, _ = term.GetSize(int(os.Stderr.Fd()))
 		if !s.Dumb && !enableEscapes(os.Stderr) {
-			s.Dumb, s.Color = true, false
+			s.Dumb, s.Color, s.OutColor = true, false, false
 		}
 	}
 	return s
@@ -73,11 +74,12 @@ func (s *Streams) obey(env []string) {
 	force := getenv(env, "CLICOLOR_FORCE")
 	switch {
 	case getenv(env, "NO_COLOR") != "":
-		s.Color = false
+		s.Color, s.OutColor = false, false
 	case force != "" && force != "0":
-		s.Color = true
+		s.Color, s.OutColor = true, true
 	default:
-		s.Color = s.ErrTTY && !s.Dumb && getenv(env, "CLICOLOR") != "0"
+		allowed := !s.Dumb && getenv(env, "CLICOLOR") != "0"
+		s.Color, s.OutColor = s.ErrTTY && allowed, s.OutTTY && allowed
 	}
 }
 

@@ -138,6 +138,11 @@ func (a *archive) unpackLayer(root *os.Root, r *tar.Reader) error {
 			return err
 		}
 		name := strings.TrimPrefix(path.Clean("/"+head.Name), "/")
+		if head.Typeflag != tar.TypeDir { // a layer's file stands in the place of one below, as of the CA bundle
+			if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
 		switch head.Typeflag {
 		case tar.TypeDir:
 			if err := root.MkdirAll(name, 0o755); err != nil {

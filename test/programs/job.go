@@ -19,11 +19,13 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	runWithin  = 2 * time.Minute        // one run of a program to its end; qemu is slow
-	termWithin = 10 * time.Second       // between SIGTERM and the end of a server
+	termWithin = 10 * time.Second       // between a signal and the end of a server
 	pollEvery  = 50 * time.Millisecond  // how often a condition is looked at
 	killWithin = 500 * time.Millisecond // a program that was asked to end and need not obey
 )
@@ -169,16 +171,16 @@ func (p *process) await(what string, done func() bool) error {
 	}
 }
 
-// term sends SIGTERM, which has to end the program.
-func (p *process) term() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+// stop sends a signal, which has to end the program.
+func (p *process) stop(signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
 	case <-p.done:
 		return nil
 	case <-time.After(termWithin):
-		return fmt.Errorf("SIGTERM as PID 1 did not end it within %s", termWithin)
+		return fmt.Errorf("%s as PID 1 did not end it within %s", unix.SignalName(signal), termWithin)
 	}
 }
 

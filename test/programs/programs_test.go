@@ -107,12 +107,12 @@ func TestFirstErrors(t *testing.T) {
 	}
 }
 
-// TestArchive reads an archive made here: one layer packed, one not, and counts as the file says.
+// TestArchive reads an archive made here: one layer packed, one not, a file in both, and counts as the file says.
 func TestArchive(t *testing.T) {
 	plain := tarOf(t, "etc/", "", "etc/passwd", "root\n")
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	z.Write(tarOf(t, "app", "ELF"))
+	z.Write(tarOf(t, "app", "ELF", "etc/passwd", "ours\n"))
 	z.Close()
 	settings := `{"architecture":"amd64","config":{"User":"1000:1000","Entrypoint":["/app"],"Labels":{"org.opencontainers.image.version":"1.2.3"}}}`
 	manifest := fmt.Sprintf(`{"config":{"digest":"sha256:c","size":%d},"layers":[{"digest":"sha256:1","size":%d},{"digest":"sha256:2","size":%d}]}`,
@@ -131,13 +131,13 @@ func TestArchive(t *testing.T) {
 	if err := a.unpack(root); err != nil {
 		t.Fatal(err)
 	}
-	if want := int64(len(manifest) + len(settings) + len(plain) + packed.Len()); a.packed != want || a.unpacked != 8 {
-		t.Errorf("packed %d, unpacked %d; want %d and 8", a.packed, a.unpacked, want)
+	if want := int64(len(manifest) + len(settings) + len(plain) + packed.Len()); a.packed != want || a.unpacked != 13 {
+		t.Errorf("packed %d, unpacked %d; want %d and 13", a.packed, a.unpacked, want)
 	}
 	if exe, err := a.program(); exe != "/app" || err != nil {
 		t.Errorf("program %q, %v", exe, err)
 	}
-	for name, want := range map[string]string{"app": "ELF", "etc/passwd": "root\n"} {
+	for name, want := range map[string]string{"app": "ELF", "etc/passwd": "ours\n"} {
 		if got, err := os.ReadFile(filepath.Join(root, name)); err != nil || string(got) != want {
 			t.Errorf("%s holds %q, %v; want %q", name, got, err, want)
 		}

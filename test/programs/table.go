@@ -45,7 +45,7 @@ var programs = []program{
 	{name: "ripgrep-pcre2", of: "ripgrep", crate: "ripgrep", cargo: []string{"--features", "pcre2"}, bin: "rg", cross: true, doing: "searched with a look-behind", work: workRipgrepPCRE2},
 	{name: "bat", of: "bat", crate: "bat", bin: "bat", cross: true, doing: "coloured Rust", work: workBat},
 	{name: "miniserve", of: "miniserve", crate: "miniserve", bin: "miniserve", cross: true, doing: "served a file, ended by SIGTERM as PID 1", work: workMiniserve},
-	{name: "dufs", of: "dufs", crate: "dufs", bin: "dufs", doing: "served a file, took one, ended by SIGTERM as PID 1", work: workDufs},
+	{name: "dufs", of: "dufs", crate: "dufs", bin: "dufs", doing: "served a file, took one, ended by SIGINT as PID 1", work: workDufs},
 	{name: "xh", of: "xh", crate: "xh", bin: "xh", ca: true, doing: "HTTPS: our CA yes, another no", work: workXh},
 	{name: "xh-native-tls", of: "xh", crate: "xh", cargo: []string{"--features", "native-tls"}, bin: "xh", ca: true, cross: true, doing: "HTTPS by OpenSSL: our CA yes, another no", work: workXhNative},
 	{name: "rmq_monitor", of: "rmq_monitor", crate: "rmq_monitor", version: "0.2.6", sampan: []string{"--ignore-lock"}, bin: "rmq_monitor", ca: true, doing: "read a RabbitMQ, told a Slack over HTTPS", work: workMonitor},

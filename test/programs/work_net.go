@@ -15,13 +15,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 // The pieces of work that talk to a server of ours, or are one.
 
-// serves starts a file server on a port of its own, asks it, and ends it as an engine does.
-func (j *job) serves(args func(port string) []string, ask func(url string) error) error {
+// serves starts a file server on a port of its own, asks it, and ends it by a signal, as an engine does.
+func (j *job) serves(end syscall.Signal, args func(port string) []string, ask func(url string) error) error {
 	if err := j.files("hello.txt", hello+"\n"); err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (j *job) serves(args func(port string) []string, ask func(url string) error
 	if err := ask("http://127.0.0.1:" + port); err != nil {
 		return err
 	}
-	return p.term()
+	return p.stop(end)
 }
 
 // client is for servers of ours on loopback, never through a proxy of the user's.
@@ -64,7 +65,7 @@ func get(url, text string) error {
 }
 
 func workMiniserve(j *job) error {
-	return j.serves(func(port string) []string { return []string{"--interfaces", "127.0.0.1", "--port", port, "/w"} }, func(url string) error {
+	return j.serves(syscall.SIGTERM, func(port string) []string { return []string{"--interfaces", "127.0.0.1", "--port", port, "/w"} }, func(url string) error {
 		if err := get(url+"/", "hello.txt"); err != nil {
 			return err
 		}
@@ -72,8 +73,10 @@ func workMiniserve(j *job) error {
 	})
 }
 
+// workDufs ends dufs by SIGINT: it takes no other, and PID 1 is not ended by a signal that it does not take. Its users
+// build with --stop-signal SIGINT, or wait ten seconds.
 func workDufs(j *job) error {
-	return j.serves(func(port string) []string {
+	return j.serves(syscall.SIGINT, func(port string) []string {
 		return []string{"--bind", "127.0.0.1", "--port", port, "--allow-upload", "/w"}
 	}, func(url string) error {
 		if err := get(url+"/hello.txt", hello); err != nil {
