@@ -261,3 +261,30 @@ func TestAtomicsStayInline(t *testing.T) {
 		}
 	}
 }
+
+// TestProbesLinkWithoutRust: programs that configure scripts link take parts of compiler-builtins along which name Rust's
+// unwinder; the script beside the driver stands in for it.
+func TestProbesLinkWithoutRust(t *testing.T) {
+	const triple = "aarch64-unknown-linux-musl"
+	root := t.TempDir()
+	lib := filepath.Join(root, "lib", "rustlib", triple, "lib")
+	file(t, lib, "self-contained/libc.a")
+	lld := file(t, root, "lib/rustlib/host/bin/"+lldName)
+	o := CompilerOptions{CacheDir: t.TempDir(), Self: file(t, root, "sampan"), Triple: triple}
+	c := &Compiler{Triple: triple}
+	s := settings{Kind: KindZig, CC: []string{"/zig", "clang"}, AR: []string{"/zig", "ar"}, RANLIB: []string{"/zig", "ranlib"}, Clang: true, Lib: "/zig-lib", Sysroot: root}
+	if err := ensureDrivers(o, c, s, "zig-1"); err != nil {
+		t.Fatal(err)
+	}
+	r := &recorder{}
+	if handled, code, _, errs := call(c.CC[0], r, "", "conftest.o", "-o", "conftest"); !handled || code != 0 {
+		t.Fatalf("code %d: %s", code, errs)
+	}
+	script := filepath.Join(c.Dir, probeLinkFile)
+	if len(r.cmds) != 1 || r.cmds[0].Path != lld || !slices.Contains(r.cmds[0].Args, script) {
+		t.Errorf("commands %+v", r.cmds)
+	}
+	if text, err := os.ReadFile(script); err != nil || !strings.Contains(string(text), "PROVIDE(rust_eh_personality") {
+		t.Errorf("script %q, %v", text, err)
+	}
+}
