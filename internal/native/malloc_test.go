@@ -288,3 +288,27 @@ func TestProbesLinkWithoutRust(t *testing.T) {
 		t.Errorf("script %q, %v", text, err)
 	}
 }
+
+// TestSurveyOfAllocator: doctor tells as the build decides, and that it takes a compiler.
+func TestSurveyOfAllocator(t *testing.T) {
+	g := graphOf(cargo.Node{Name: "rayon", Version: "1.0.0"})
+	for _, c := range []struct {
+		word           string
+		triple         cargo.Triple
+		slow, supplied bool
+		without        int
+	}{
+		{"", musl, true, false, 0},
+		{Mimalloc, musl, false, true, 0},
+		{Mimalloc, "armv5te-unknown-linux-musleabi", true, false, 1},
+	} {
+		s, err := SurveyOf(t.Context(), g, SurveyOptions{PartOptions: PartOptions{Triple: c.triple, Package: "app", Env: toolsEnv(t), Allocator: c.word}, CacheDir: t.TempDir(), Runner: &recorder{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := s.Needs.Allocator
+		if a.Slow != c.slow || (a.Supplied != nil) != c.supplied || len(s.Without) != c.without || (s.Compiler != nil) != c.supplied {
+			t.Errorf("%q on %s: %+v, compiler %v, without %v", c.word, c.triple, a, s.Compiler, s.Without)
+		}
+	}
+}
