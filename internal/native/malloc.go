@@ -37,7 +37,8 @@ var mimallocLibrary = library{
 		crate: cargo.SourceCrate{Name: "libmimalloc-sys", Version: "0.1.49", Checksum: "6a45a52f43e1c16f667ccfe4dd8c85b7f7c204fd5e3bf46c5b0db9a5c3c0b8e9"}}},
 	recipe: objectsRecipe{
 		archive: mimallocArchive, root: "c_src/mimalloc/v3", files: []string{"src/sampan.c"},
-		defines: []string{"MI_LIBC_MUSL=1", "MI_DEBUG=0", "MI_BUILD_RELEASE"},
+		// It would ask for huge pages whatever the machine's policy, and a program of 2 MB have 17: too much for small containers.
+		defines: []string{"MI_LIBC_MUSL=1", "MI_DEBUG=0", "MI_BUILD_RELEASE", "MI_NO_THP"},
 		flags:   []string{"-ftls-model=initial-exec", "-fvisibility=hidden", "-fno-builtin-malloc"},
 		include: []string{"include", "src"},
 		written: []written{{path: "src/sampan.c", text: mallocFamily}},
