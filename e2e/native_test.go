@@ -115,11 +115,11 @@ func theHostIsKeptAway(t *testing.T, image *Image, program string) {
 		t.Error("there is no SSL_connect in the program")
 	}
 	driver := filepath.Join(NativeCache(t), "drivers", "x86_64-unknown-linux-musl", "pkg-config")
-	sysroots, err := filepath.Glob(filepath.Join(NativeCache(t), "clib", "sysroot", "x86_64-unknown-linux-musl-*"))
+	sysroots, err := filepath.Glob(filepath.Join(NativeCache(t), "clib", "sysroot", "x86_64-unknown-linux-musl-*", "lib", "pkgconfig", "openssl.pc"))
 	if err != nil || len(sysroots) == 0 {
-		t.Fatalf("no sysroot: %v", err)
+		t.Fatalf("no sysroot with OpenSSL: %v", err)
 	}
-	env := []string{"PKG_CONFIG_PATH=" + hostPkgConfig, "PKG_CONFIG_LIBDIR_x86_64_unknown_linux_musl=" + filepath.Join(sysroots[0], "lib", "pkgconfig")}
+	env := []string{"PKG_CONFIG_PATH=" + hostPkgConfig, "PKG_CONFIG_LIBDIR_x86_64_unknown_linux_musl=" + filepath.Dir(sysroots[0])}
 	if out := Exec(t, "", env, driver, "--modversion", "openssl"); out.Code != 0 || out.Stdout != ours+"\n" {
 		t.Errorf("our pkg-config: %+v", out)
 	}

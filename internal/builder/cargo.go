@@ -76,7 +76,11 @@ func (b *Cargo) attempt(ctx context.Context, c plan.Compile, words *held) (Built
 	if err != nil {
 		return Built{}, b.explain(ctx, c, err, said.kept())
 	}
-	return r.result()
+	built, err := r.result()
+	if err != nil {
+		return built, err
+	}
+	return built, allocated(c, built)
 }
 
 // reader collects what cargo says about one Compile.

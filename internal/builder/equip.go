@@ -5,6 +5,7 @@ package builder
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"sampan/internal/native"
 	"sampan/internal/plan"
@@ -35,6 +36,17 @@ func (b *Cargo) equip(ctx context.Context, c plan.Compile) ([]string, error) {
 	o := b.C.Supply
 	o.Triple, o.CacheDir, o.Self, o.Own, o.Thin, o.Env, o.Runner, o.Say = c.Triple, b.CacheDir, b.Self, c.Sysroot, c.Thin, b.Env, b.Runner, b.C.Say
 	o.CC = cc.ForLibraries()
+	var link []string
+	if s := c.Native.Allocator; s != nil {
+		archive, err := native.EnsureAllocator(ctx, o, *s)
+		if err != nil {
+			return nil, err
+		}
+		link = []string{native.AllocatorVar + "=" + archive}
+	}
+	if c.Native.Plain {
+		return link, nil // variables for crates would be new to those that a build without has compiled
+	}
 	sysroot, err := native.EnsureSysroot(ctx, o, c.Native.Supplies)
 	if err != nil {
 		return nil, err
@@ -44,7 +56,30 @@ func (b *Cargo) equip(ctx context.Context, c plan.Compile) ([]string, error) {
 	for _, n := range append(notes, others...) {
 		b.warn(n)
 	}
-	return slices.Concat(vars, more, b.unset(c.Native.Env)), nil
+	return slices.Concat(vars, more, b.unset(c.Native.Env), link), nil
+}
+
+// withoutAllocator takes the link driver's variable out of an environment: the setting alone counts.
+func withoutAllocator(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, native.AllocatorVar+"=") })
+}
+
+// allocated checks that what was asked for is in the programs: cargo could have taken one from an earlier build.
+func allocated(c plan.Compile, built Built) error {
+	if c.Native == nil || c.Native.Allocator == nil {
+		return nil
+	}
+	want := c.Native.Allocator
+	for _, e := range built.Executables {
+		got, err := native.LinkedAllocator(e.Path)
+		if err != nil {
+			return err
+		}
+		if got != want.Name+" "+want.Version {
+			return &AllocatorError{Package: c.Package, Bin: e.Bin, Allocator: want.Name}
+		}
+	}
+	return nil
 }
 
 func (b *Cargo) warn(line string) {

@@ -109,6 +109,16 @@ func (e *DownloadError) Hint() string {
 	return "when all was downloaded before, do without the network: --offline"
 }
 
+// AllocatorError says that a program was not linked with the allocator that was asked for.
+type AllocatorError struct{ Package, Bin, Allocator string }
+
+func (e *AllocatorError) Error() string {
+	return fmt.Sprintf("link %s with %s: cargo took the program of an earlier build, or flags of yours replace the link", e.Bin, e.Allocator)
+}
+
+// Hint makes cargo link again.
+func (e *AllocatorError) Hint() string { return "cargo clean -p " + e.Package }
+
 // MissingExecutableError says that cargo succeeded and named no program of that name.
 type MissingExecutableError struct {
 	Package string

@@ -200,6 +200,9 @@ func (s *session) replace(was cargo.Triple, c native.Choice) {
 		if s.plan.Compiles[i].Triple == was {
 			s.plan.Compiles[i].Triple = c.Triple
 			s.plan.Compiles[i].Flags = native.Flags(c.Triple)
+			if !native.Links(c.Triple) {
+				s.plan.Compiles[i].Native = nil // made for musl
+			}
 		}
 	}
 }

@@ -2,7 +2,10 @@
 
 package cli
 
-import "sampan/internal/plan"
+import (
+	"sampan/internal/native"
+	"sampan/internal/plan"
+)
 
 // Headings of help and reference, in this order.
 var groups = []string{"What to build", "How to compile", "The image", "Where it goes", "The terminal"}
@@ -70,6 +73,11 @@ var options = []*option{
 		long:    "What is in it is taken before what Sampan supplies.",
 		example: `sysroot = "third-party/musl"`,
 		image:   func(s *plan.Settings, v value) { s.Sysroot = v.text }},
+	{flag: "allocator", kind: text, env: true, def: native.SystemAllocator, group: groups[1], meta: "mimalloc|system", doc: "what serves malloc: mimalloc, or musl's own, which is slow with threads",
+		long: "mimalloc is compiled once and linked before musl, for Rust, C and C++ alike; no source is changed, and only the program is linked anew. It is faster with threads and takes " +
+			"more memory. A `#[global_allocator]` of the program stays.",
+		example: `allocator = "mimalloc"`,
+		image:   func(s *plan.Settings, v value) { s.Allocator = v.text }},
 	{flag: "release", short: "r", key: "-", kind: toggle, group: groups[1], doc: "the release profile, which is the default",
 		call: func(w *wishes, v value) { w.release = v.on }},
 	{flag: "locked", key: "-", kind: toggle, group: groups[1], doc: "refuse to go on without an up-to-date Cargo.lock; always so where there is one",

@@ -20,7 +20,11 @@ import (
 // natives decides for every Compile what it needs beside Rust, and refuses what cannot be linked statically. A lock
 // file that names nothing of C ends it at once.
 func (s *session) natives(ctx context.Context) error {
-	if s.ws == nil || !s.ws.Lock.Exists && s.alone() || s.ws.Lock.Exists && cargo.PureRust(s.ws.Lock.Path) {
+	if s.ws == nil {
+		return nil
+	}
+	pure := !s.ws.Lock.Exists && s.alone() || s.ws.Lock.Exists && cargo.PureRust(s.ws.Lock.Path)
+	if pure && !slices.ContainsFunc(s.plan.Compiles, func(c plan.Compile) bool { return c.Allocator != "" }) {
 		return nil
 	}
 	ws, err := s.whole(ctx)
@@ -30,10 +34,16 @@ func (s *session) natives(ctx context.Context) error {
 	for i := range s.plan.Compiles {
 		c := &s.plan.Compiles[i]
 		if !native.Links(c.Triple) {
+			if c.Allocator != "" {
+				s.remark(fmt.Sprintf("allocator = %q is for musl: %s keeps glibc's malloc", c.Allocator, c.Triple))
+			}
 			continue // a static glibc program is made of the host's own libraries
 		}
+		if pure && c.Allocator == "" {
+			continue
+		}
 		g, err := s.graph(ctx, ws, *c)
-		if e, ok := errors.AsType[*cargo.GraphError](err); ok && e.Offline {
+		if e, ok := errors.AsType[*cargo.GraphError](err); ok && e.Offline && c.Allocator == "" {
 			// Cargo wants dev-dependencies for this, too, which the build may do without.
 			s.progress.Handle(ui.Event{Kind: "warning", Text: err.Error() + "; it goes on as if no C were needed"})
 			continue
@@ -47,8 +57,20 @@ func (s *session) natives(ctx context.Context) error {
 		if i == 0 || s.plan.Compiles[i-1].Package != c.Package { // once, whatever the platforms
 			s.trust(*c, g)
 		}
+		if c.Native != nil {
+			for _, text := range c.Native.Notes {
+				s.remark(text)
+			}
+		}
 	}
 	return nil
+}
+
+// remark keeps a note for the build, once.
+func (s *session) remark(text string) {
+	if !slices.Contains(s.missing, text) {
+		s.missing = append(s.missing, text)
+	}
 }
 
 // part is what a Compile needs beside Rust. Refused is what cannot be linked statically, and a dependency that this Rust
@@ -80,7 +102,7 @@ func (s *session) survey(ctx context.Context, c plan.Compile, g *cargo.Graph) (*
 
 // partOptions are what decides, beside the graph, what a Compile needs.
 func (s *session) partOptions(c plan.Compile) native.PartOptions {
-	return native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot}
+	return native.PartOptions{Triple: c.Triple, Package: c.Package, Env: s.app.env, Kind: c.CC, Sysroot: c.Sysroot, Allocator: c.Allocator}
 }
 
 // graph is what a Compile takes in, of the workspace or its copy.
@@ -112,6 +134,10 @@ func nativeSettings(p *cargo.Package, l level, dir string, set *plan.Settings) e
 	if set.CC != "" && !slices.Contains(compilers, set.CC) {
 		return &plan.SettingError{Package: p.Name, Key: "cc", Origin: l["cc"].from(), Reason: fmt.Sprintf("unknown compiler %q", set.CC),
 			Advice: plan.Nearest(set.CC, compilers)}
+	}
+	if set.Allocator != "" && !slices.Contains(native.Allocators(), set.Allocator) {
+		return &plan.SettingError{Package: p.Name, Key: "allocator", Origin: l["allocator"].from(), Reason: fmt.Sprintf("unknown allocator %q", set.Allocator),
+			Advice: plan.Nearest(set.Allocator, native.Allocators())}
 	}
 	if set.Sysroot == "" {
 		return nil

@@ -40,7 +40,7 @@ type session struct {
 	loaded           cargo.LoadOptions      // how the workspace was loaded
 	source           *cargo.Workspace       // the sources of that copy
 	relocked         *cargo.Relocked        // the copy that is built in place of the sources, nil for none
-	missing          []string               // platforms of "all" that cannot be had, in words
+	missing          []string               // platforms of "all" that cannot be had, settings that change nothing: notes for the build
 	asks             bool                   // only what the build would need is asked: what is in its way is collected, and ends nothing
 	troubles         []error                // of the workspace, collected
 	lacks            map[cargo.Triple]error // why a std cannot be had, collected

@@ -198,7 +198,7 @@ func inPackage(o *option) bool { return o.flag != "package" }
 
 // inImage tells whether an option may stand in an [[…image]] table: not those that shape the compile.
 func inImage(o *option) bool {
-	return o.image != nil && o.flag != "features" && !slices.Contains([]string{"profile", "thin", "cc", "sysroot"}, o.flag)
+	return o.image != nil && o.flag != "features" && !slices.Contains([]string{"profile", "thin", "cc", "sysroot", "allocator"}, o.flag)
 }
 
 // tableOf takes the sampan table out of a metadata document.

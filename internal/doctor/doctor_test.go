@@ -105,7 +105,7 @@ tools: protoc missing, nasm missing, make !
 TLS trust: no CA bundle, and it is needed by native-tls; certificates compiled in by webpki-roots !
 time zones: chrono: UTC only, unless built with --zoneinfo
 old libc: 0.2.1: open64 and its kin, which musl has no more, are supplied (app → libc)
-allocator: musl's, which many threads at once wait for (tokio): measure it, mimalloc is the usual other
+allocator: musl's, which many threads at once wait for (tokio): allocator = "mimalloc" takes its place and more memory; measure it
 `
 	if got := text(&r.Compiles[0]); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -158,5 +158,26 @@ func TestCompilerRows(t *testing.T) {
 	l.Survey.Compiler = &native.SurveyedCC{Kind: native.KindUser, Name: "clang", State: native.Yours, Variable: "CC_x", CXX: native.Missing}
 	if r := Examine(Input{Toolchain: rust(), Looks: []Look{l}}); !r.Ready || r.Count(Warning) != 1 || !strings.Contains(r.Findings[0].Ways[0], "CXX_x86_64_unknown_linux_musl") {
 		t.Errorf("%+v", r.Findings)
+	}
+}
+
+// TestAllocatorRow: what the setting puts in the place of musl's malloc, and what stays.
+func TestAllocatorRow(t *testing.T) {
+	mimalloc := &native.Supply{Name: "mimalloc", Version: "3.3.2"}
+	jemalloc := []native.Cause{{Crate: "tikv-jemallocator", Version: "0.6.0"}}
+	for want, a := range map[string]native.Allocator{
+		"mimalloc 3.3.2 in musl's place, as set":                                                        {Supplied: mimalloc},
+		"mimalloc 3.3.2 in musl's place, as set; tikv-jemallocator for Rust where it is the global one": {Supplied: mimalloc, Crates: jemalloc},
+		"tikv-jemallocator": {Crates: jemalloc},
+		"":                  {},
+	} {
+		c := Compile{Allocator: a}
+		got := ""
+		for _, row := range c.allocator(false) {
+			got += row.Text
+		}
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

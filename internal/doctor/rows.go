@@ -194,11 +194,15 @@ func (c *Compile) tls() []Row {
 
 func (c *Compile) allocator(verbose bool) []Row {
 	names := crateNames(c.Allocator.Crates, true)
-	switch {
+	switch s := c.Allocator.Supplied; {
+	case s != nil && names != "":
+		return []Row{{Label: "allocator", Text: fmt.Sprintf("%s %s in musl's place, as set; %s for Rust where it is the global one", s.Name, s.Version, names)}}
+	case s != nil:
+		return []Row{{Label: "allocator", Text: fmt.Sprintf("%s %s in musl's place, as set", s.Name, s.Version)}}
 	case names != "":
 		return []Row{{Label: "allocator", Text: names}}
 	case c.Allocator.Slow:
-		return []Row{{Label: "allocator", Text: "musl's, which many threads at once wait for (" + crateNames(c.Allocator.Threads, verbose) + "): measure it, mimalloc is the usual other"}}
+		return []Row{{Label: "allocator", Text: "musl's, which many threads at once wait for (" + crateNames(c.Allocator.Threads, verbose) + "): allocator = \"mimalloc\" takes its place and more memory; measure it"}}
 	}
 	return nil
 }

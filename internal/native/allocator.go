@@ -14,6 +14,8 @@ type Allocator struct {
 	Threads []Cause `json:"threads"` // crates that run the program's work on many threads
 	Slow    bool    `json:"slow"`    // threads, and no allocator but musl's, for which they all wait in one line
 	Pages   bool    `json:"pages"`   // jemalloc, for a machine whose kernels differ in their page size
+
+	Supplied *Supply `json:"supplied,omitempty"` // what the setting puts in the place of musl's
 }
 
 // PageEnv is what jemalloc's build script must hear where pages may have 64 KiB: it writes the size of the machine that

@@ -23,9 +23,11 @@ type request struct {
 
 // extras are files of ours that a link may take from, each "" when it is not there.
 type extras struct {
-	aliases  string // a linker script: names that musl had before
+	aliases  string // a linker script: names that are nowhere else
 	builtins string // an archive: what compilers call without being asked. rustc puts its own on the line
 	cxx      func(name string) []string
+
+	allocator string // an archive, whose malloc takes the place of the C library's
 }
 
 type outputKind int

@@ -85,7 +85,7 @@ func (j *compileJob) link(ctx context.Context, args []string) (int, error) {
 	if j.plus && !r.noDefault {
 		r.add("-lc++")
 	}
-	r.extra = extras{builtins: builtinsOf(dir), cxx: cxxLibraries(j.settings.Cache, j.settings.triple, args)}
+	r.extra = extras{builtins: builtinsOf(dir), aliases: filepath.Join(filepath.Dir(j.call.Argv0), probeLinkFile), cxx: cxxLibraries(j.settings.Cache, j.settings.triple, args)}
 	l, err := s.linker()
 	if err != nil {
 		return 0, err
@@ -106,6 +106,13 @@ func (j *compileJob) link(ctx context.Context, args []string) (int, error) {
 	}
 	return 0, j.call.Runner.Run(ctx, run.Cmd{Path: l.path, Args: linkerArgs, Env: linkEnv(j.call.Env), Stdout: j.call.Stdout, Stderr: j.call.Stderr, Foreground: true})
 }
+
+// probeLink is a linker script for programs without Rust in them. Parts of compiler-builtins (on ARM those for long double,
+// which printf takes along) name the function that unwinds Rust's frames, of which there are none.
+const probeLink = "PROVIDE(rust_eh_personality = 0);\n"
+
+// probeLinkFile lies beside the drivers of a compiler.
+const probeLinkFile = "link.ld"
 
 // builtinsOf is the archive with what compilers call without being asked, __udivti3 and its like: Rust's own, beside its
 // libc. "" when it is not there.

@@ -25,6 +25,12 @@ func (r *request) build(m machine, dir string) []word {
 	if ends {
 		q.startFiles(dir)
 	}
+	if r.output == program && r.extra.allocator != "" {
+		// Whole, so that it counts before the C library whatever the linker's rules for archives are.
+		q.add("--whole-archive")
+		q.file(r.extra.allocator)
+		q.add("--no-whole-archive")
+	}
 	q.sift(r.words)
 	if r.output != relocatable && !r.noDefault && dir != "" {
 		q.add("-L", dir, "--start-group", "-lunwind", "-lc")

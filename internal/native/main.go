@@ -99,6 +99,7 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 		}
 	}
 	r.extra = linkExtras(c.Argv0, t, args)
+	r.extra.allocator = lookupEnv(c.Env, AllocatorVar)
 	linkerArgs := append(slices.Clone(l.prefix), texts(r.build(m, s.selfContained()))...)
 	if response != "" {
 		file := response + ".sampan"
@@ -107,7 +108,7 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 		}
 		defer os.Remove(file)
 	}
-	return 0, c.Runner.Run(ctx, run.Cmd{
+	err = c.Runner.Run(ctx, run.Cmd{
 		Path:       l.path,
 		Args:       linkerArgs,
 		Env:        linkEnv(c.Env),
@@ -115,6 +116,10 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 		Stderr:     c.Stderr,
 		Foreground: true, // stays in cargo's process group, so that what ends cargo ends it
 	})
+	if i := slices.Index(args, "-o"); err == nil && r.output == program && i >= 0 && i+1 < len(args) {
+		err = recordLink(args[i+1], c.Env)
+	}
+	return 0, err
 }
 
 // writeResponse hands the arguments over as a file, beside the one they came in: rustc resorts to one when a line is

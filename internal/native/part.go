@@ -16,7 +16,12 @@ type Part struct {
 	CXX      bool     `json:"c++,omitempty"`      // a C++ runtime is linked
 	Bindgen  bool     `json:"bindgen,omitempty"`  // headers of the triple's C library are read by libclang
 	Supplies []Supply `json:"supplies,omitempty"` // libraries, those that others call first
-	Env      []string `json:"env,omitempty"`      // variables for build scripts that have no better way to learn it
+
+	Allocator *Supply  `json:"allocator,omitempty"` // takes the place of the C library's malloc
+	Plain     bool     `json:"plain,omitempty"`     // the compiler is for the allocator alone: no crate gets to know of it
+	Notes     []string `json:"notes,omitempty"`     // what the user should know of these decisions
+
+	Env []string `json:"env,omitempty"` // variables for build scripts that have no better way to learn it
 }
 
 // PartOptions are the wishes that a Part depends on.
@@ -27,6 +32,8 @@ type PartOptions struct {
 	Kind    string   // of compiler: KindZig, KindHost, or "" for what there is
 	Sysroot string   // folder of the user's own, absolute; "" for none
 	Made    []string // libraries that are made already, or that the user brings, so that no tool is needed for them
+
+	Allocator string // word of the option, "" for the system's
 }
 
 // PartOf decides what a graph's compile needs beside Rust: nil for one that needs nothing. What cannot be linked
@@ -40,14 +47,19 @@ func PartOf(g *cargo.Graph, o PartOptions) (*Part, error) {
 		}
 		return nil, err
 	}
-	if !n.Compiler() {
+	p := &Part{Plain: !n.Compiler()}
+	var err error
+	if p.Allocator, p.Notes, err = (&view{g: g, t: o.Triple}).replacement(o.Allocator); err != nil {
+		return nil, err
+	}
+	if p.Plain && p.Allocator == nil {
 		return nil, nil
 	}
 	supplies, err := Resolve(n.Libraries, g, o.Triple)
 	if err != nil {
 		return nil, err
 	}
-	p := &Part{CXX: n.CXX || callCXX(supplies), Bindgen: n.Bindgen, Supplies: supplies, Env: n.Allocator.PageEnv(o.Triple)}
+	p.CXX, p.Bindgen, p.Supplies, p.Env = n.CXX || callCXX(supplies), n.Bindgen, supplies, n.Allocator.PageEnv(o.Triple)
 	switch name, value := userCompiler(o.Env, o.Triple, "CC"); {
 	case value != "":
 		p.Compiler = name + "=" + value

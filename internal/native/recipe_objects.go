@@ -30,6 +30,7 @@ type objectsRecipe struct {
 	others  []string // defines where the assembly is left out
 	big     []string // defines for machines whose high byte comes first
 	include []string // folders of headers
+	flags   []string // the compiler's, beside those that all libraries get
 	written []written
 	headers []headers
 	licence []string
@@ -160,7 +161,7 @@ func (r objectsRecipe) sources(j *job) ([]string, error) {
 // arguments are the compiler's, for all files. Everything is named relative to root, so that nothing of this machine
 // is in the objects.
 func (r objectsRecipe) arguments(j *job, fill *strings.Replacer) []string {
-	out := append(j.flags(), "-w", "-DNDEBUG")
+	out := append(append(j.flags(), "-w", "-DNDEBUG"), r.flags...)
 	defines := r.defines
 	m, _ := machineOf(j.Triple)
 	if m.goarch != "amd64" {

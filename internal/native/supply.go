@@ -112,17 +112,8 @@ func (e *MissingHostToolError) Hint() string { return e.Line }
 // user's own folder has is taken from there. The errors are *SupplyError, *MissingHostToolError, those of cargo.Unpack and of
 // the file system.
 func EnsureSysroot(ctx context.Context, o SupplyOptions, supplies []Supply) (*Sysroot, error) {
-	if o.Say == nil {
-		o.Say = func(string) {}
-	}
-	if o.Progress == nil {
-		o.Progress = func(SupplyProgress) {}
-	}
-	if o.Jobs <= 0 {
-		o.Jobs = runtime.NumCPU()
-	}
-	var err error
-	if o.CacheDir, err = filepath.Abs(o.CacheDir); err != nil { // the compiler runs elsewhere
+	err := o.settle()
+	if err != nil {
 		return nil, err
 	}
 	s := &Sysroot{triple: o.Triple, own: o.Own}
@@ -154,6 +145,21 @@ func EnsureSysroot(ctx context.Context, o SupplyOptions, supplies []Supply) (*Sy
 	}
 	s.Dir, err = c.sysroot(ctx, made)
 	return s, err
+}
+
+// settle fills in what was left open.
+func (o *SupplyOptions) settle() (err error) {
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
+	if o.Progress == nil {
+		o.Progress = func(SupplyProgress) {}
+	}
+	if o.Jobs <= 0 {
+		o.Jobs = runtime.NumCPU()
+	}
+	o.CacheDir, err = filepath.Abs(o.CacheDir) // the compiler runs elsewhere
+	return err
 }
 
 // origin is where a compile takes a library from.

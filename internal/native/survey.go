@@ -84,7 +84,11 @@ type SurveyOptions struct {
 func SurveyOf(ctx context.Context, g *cargo.Graph, o SurveyOptions) (*Survey, error) {
 	n := NeedsOf(g, o.Triple)
 	s := &Survey{Needs: n, Refused: refusedBut(n.Refused, owns(o.Sysroot)), Env: n.Allocator.PageEnv(o.Triple)}
-	if m, ok := machineOf(o.Triple); ok && n.Compiler() {
+	m, ok := machineOf(o.Triple)
+	if ok {
+		s.allocator(g, o)
+	}
+	if ok && (n.Compiler() || s.Needs.Allocator.Supplied != nil) {
 		s.Compiler = surveyCC(ctx, o, m, n.CXX)
 		s.supplies(ctx, g, o)
 		s.overrides(o)
@@ -92,6 +96,17 @@ func SurveyOf(ctx context.Context, g *cargo.Graph, o SurveyOptions) (*Survey, er
 	}
 	s.tools(o.Env)
 	return s, ctx.Err()
+}
+
+// allocator finds out what the allocator option means here.
+func (s *Survey) allocator(g *cargo.Graph, o SurveyOptions) {
+	supplied, _, err := (&view{g: g, t: o.Triple}).replacement(o.Allocator)
+	if e, ok := err.(*WantError); ok {
+		s.Without = append(s.Without, e)
+	}
+	if a := &s.Needs.Allocator; supplied != nil {
+		a.Supplied, a.Slow = supplied, false
+	}
 }
 
 // Made are the libraries that nothing has to be made for: the cache has them, or the user.

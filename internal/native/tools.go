@@ -53,7 +53,7 @@ func ensureDrivers(o CompilerOptions, c *Compiler, s settings, id string) error 
 	if err != nil {
 		return failed(err)
 	}
-	for name, text := range map[string][]byte{settingsFile: data, toolchainFile: cmakeToolchain(c, o.Triple)} {
+	for name, text := range map[string][]byte{settingsFile: data, toolchainFile: cmakeToolchain(c, o.Triple), probeLinkFile: []byte(probeLink)} {
 		path := filepath.Join(c.Dir, name)
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 			continue

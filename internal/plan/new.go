@@ -12,6 +12,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"sampan/internal/cargo"
+	"sampan/internal/native"
 )
 
 // New decides. It is pure: equal arguments give equal Plans, and nothing is touched.
@@ -82,6 +83,9 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 		Locked: o.Cargo.Locked || ws.Lock.Exists, Offline: o.Cargo.Offline, Frozen: o.Cargo.Frozen,
 		Jobs: o.Cargo.Jobs, Config: o.Cargo.Config, Unstable: o.Cargo.Unstable, Args: o.Cargo.Args,
 		Flags: o.Flags(t), Thin: first.Thin, CC: first.CC, Sysroot: first.Sysroot,
+	}
+	if first.Allocator != native.SystemAllocator {
+		one.Allocator = first.Allocator
 	}
 	if one.Thin {
 		one.Env = thin(profile)

@@ -90,6 +90,8 @@ type Settings struct {
 	Thin     bool   // compile for size
 	CC       string // kind of C compiler: "zig", "host"; "" for what there is
 	Sysroot  string // folder of the user's own C libraries, absolute; "" for none
+
+	Allocator string // "mimalloc", "system"; "" is the system\'s
 }
 
 // SettingError says which setting cannot be used and why. Where it came from is added by whoever settled it.

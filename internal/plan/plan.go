@@ -41,15 +41,16 @@ type Compile struct {
 	Offline           bool         `json:"offline,omitempty"`
 	Frozen            bool         `json:"frozen,omitempty"`
 	Jobs              string       `json:"jobs,omitempty"`
-	Config            []string     `json:"config,omitempty"`   // --config words of the user
-	Unstable          []string     `json:"unstable,omitempty"` // -Z words of the user
-	Args              []string     `json:"args,omitempty"`     // words after --, for cargo
-	Thin              bool         `json:"thin,omitempty"`     // for size, with Env
-	Env               []string     `json:"env,omitempty"`      // for cargo; variables that the user has set stay
-	CC                string       `json:"cc,omitempty"`       // kind of C compiler that was asked for
-	Sysroot           string       `json:"sysroot,omitempty"`  // folder of the user's own C libraries
-	Native            *native.Part `json:"native,omitempty"`   // what is needed beside Rust; absent when that is nothing
-	Flags             []string     `json:"flags"`              // rustc flags that Sampan adds for this triple, less the path remappings
+	Config            []string     `json:"config,omitempty"`    // --config words of the user
+	Unstable          []string     `json:"unstable,omitempty"`  // -Z words of the user
+	Args              []string     `json:"args,omitempty"`      // words after --, for cargo
+	Thin              bool         `json:"thin,omitempty"`      // for size, with Env
+	Env               []string     `json:"env,omitempty"`       // for cargo; variables that the user has set stay
+	CC                string       `json:"cc,omitempty"`        // kind of C compiler that was asked for
+	Sysroot           string       `json:"sysroot,omitempty"`   // folder of the user's own C libraries
+	Allocator         string       `json:"allocator,omitempty"` // that takes the place of the system's
+	Native            *native.Part `json:"native,omitempty"`    // what is needed beside Rust; absent when that is nothing
+	Flags             []string     `json:"flags"`               // rustc flags that Sampan adds for this triple, less the path remappings
 }
 
 // Image is one image, for one or several platforms.

@@ -143,6 +143,16 @@ func TestNewGolden(t *testing.T) {
 	}
 }
 
+// TestAllocator: the system's is no setting at all, so that nothing of a plan changes.
+func TestAllocator(t *testing.T) {
+	for word, want := range map[string]string{"": "", "system": "", "mimalloc": "mimalloc"} {
+		p, err := planOf(t, Selection{Packages: []string{"api"}}, func(s *Settings) { s.Allocator = word })
+		if err != nil || len(p.Compiles) != 1 || p.Compiles[0].Allocator != want {
+			t.Errorf("%q: %+v, %v", word, p, err)
+		}
+	}
+}
+
 // TestNewIsAlone: what else is asked for changes neither a package's compile nor its image.
 func TestNewIsAlone(t *testing.T) {
 	alone, err := planOf(t, Selection{Packages: []string{"api"}}, nil)
