@@ -81,7 +81,7 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 		return err
 	}
 	for _, spec := range s.plan.Outputs {
-		out, err := output.Parse(spec)
+		out, err := a.machine().Parse(spec)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,11 +18,13 @@ import (
 func runCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [PATH | crate:NAME[@VERSION]] [flags] [-- ARGS]",
-		Short: "Build, and start the image's program at once, with no engine",
+		Short: "Build, and start the image's program at once",
 		Long: "Build, and start the image's program at once: in namespaces of its own, on the image's files alone, read-only but for\n" +
-			"/tmp, as the image's user. Ports are the host's. Words after -- go to the program in place of the image's args.",
+			"/tmp, as the image's user. Ports are the host's. Words after -- go to the program in place of the image's args.\n" +
+			"With --with docker or --with podman the engine is given the image and runs it.",
 		Example: "  sampan run -- --help\n" +
-			"  sampan run --bin server --env RUST_LOG=debug",
+			"  sampan run --bin server --env RUST_LOG=debug\n" +
+			"  sampan run --with docker",
 	}
 	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -37,6 +40,9 @@ func runCommand(a *app) *cobra.Command {
 func (a *app) run(ctx context.Context, set level, path string, args []string) error {
 	if err := nothingDelivered(set); err != nil {
 		return err
+	}
+	if with, given := set["with"]; given && !slices.Contains(runners, with.text) {
+		return &usageError{err: fmt.Errorf("unknown engine %q", with.text), hint: plan.Nearest(with.text, runners)}
 	}
 	s, err := a.prepareBuild(ctx, set, path, nil)
 	if err != nil {
@@ -59,6 +65,9 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 	t, err := s.tools(ctx)
 	if err != nil {
 		return err
+	}
+	if s.w.with != "" {
+		return s.runWith(ctx, t, args)
 	}
 	var im pipeline.Image
 	t.Runs = func(i pipeline.Image) error { im = i; return nil }

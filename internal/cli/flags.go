@@ -143,9 +143,16 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.Compression = v.text }},
 
 	// Where it goes.
-	{flag: "output", short: "o", key: "-", kind: list, env: true, group: groups[3], meta: "SCHEME:PATH", doc: "oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE; `{name}` is filled in",
-		long: "By default an OCI layout under cargo's target directory: `target/sampan/<name>`.",
+	{flag: "output", short: "o", key: "-", kind: list, env: true, group: groups[3], meta: "SCHEME:PATH", doc: "where images go, such as oci:DIR[:TAG], docker-archive:FILE, docker: or kind:; `{name}` is filled in",
+		long: "By default an OCI layout under cargo's target directory: `target/sampan/<name>`. Files: `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`. " +
+			"Engines: `docker:[NAME[:TAG]]`, the one that the docker command speaks to (DOCKER_HOST, its contexts); `podman:[NAME[:TAG]]`; `containerd:[NAMESPACE]` on this machine. " +
+			"Clusters, every node of them: `kind:[CLUSTER]`, `k3d:[CLUSTER]`, `minikube:[PROFILE]`. " +
+			"An engine gets its own platform of an index, and nothing that it has already; what goes to engines alone is not compressed, unless `--compression` says so.",
 		call: func(w *wishes, v value) { w.outputs = v.list }},
+
+	{flag: "with", key: "-", kind: text, verbs: []string{"run"}, group: groups[3], meta: "docker|podman", doc: "run in an engine, and not in namespaces of our own",
+		long: "The image is loaded into the engine, and started by its command: `docker run --rm -i`, with the terminal when there is one, and with the ports that the image names.",
+		call: func(w *wishes, v value) { w.with = v.text }},
 
 	// The terminal.
 	{flag: "quiet", short: "q", key: "-", kind: toggle, group: groups[4], doc: "say nothing but errors and the answer",

@@ -39,7 +39,14 @@ type option struct {
 	example string // a line of TOML, for the reference
 	image   func(s *plan.Settings, v value)
 	call    func(w *wishes, v value)
-	rival   string // another option that says the same in other words: the more specific place of the two counts
+	verbs   []string // commands that have it; none means all
+	rival   string   // another option that says the same in other words: the more specific place of the two counts
+}
+
+// of tells whether a command has the option as a flag.
+func (o *option) of(verb string) bool {
+	return len(o.verbs) == 0 && verb != "load" || slices.Contains(o.verbs, verb) ||
+		verb == "load" && (o.group == groups[4] || o.flag == "name" || o.flag == "tag")
 }
 
 // metadataKey is the option's key in metadata, "" when it has none.

@@ -16,7 +16,7 @@ import (
 )
 
 // commands is the table of verbs.
-var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, planCommand, configCommand, versionCommand}
+var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, loadCommand, planCommand, configCommand, versionCommand}
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {
@@ -145,6 +145,9 @@ func (a *app) bind(cmd *cobra.Command) map[string]*value {
 	}
 	cmd.Flags().SortFlags = false
 	for _, o := range options {
+		if !o.of(cmd.Name()) {
+			continue
+		}
 		v := &value{}
 		held[o.flag] = v
 		f := cmd.Flags().VarPF(flagValue{o, v}, o.flag, o.short, o.doc)

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		"rustc":        fakeRustc,
 		"rustup":       fakeRustup,
 		"elf":          elfCommand,
+		"podman":       fakePodman,
 	})
 }
 
@@ -56,6 +57,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CARGO_HOME", filepath.Join(e.WorkDir, "cargo"))
 			e.Setenv("CI", "")
 			e.Setenv("CARGO", "")
+			e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no-engine.sock"))
 			for _, t := range []string{"x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"} {
 				if err := fakeStd(filepath.Join(e.WorkDir, "rustup", "toolchains", "stable"), t); err != nil {
 					return err

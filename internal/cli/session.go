@@ -18,6 +18,7 @@ import (
 
 	"sampan/internal/cargo"
 	"sampan/internal/native"
+	"sampan/internal/output"
 	"sampan/internal/pipeline"
 	"sampan/internal/plan"
 	"sampan/internal/run"
@@ -97,7 +98,26 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
 	}
+	if s.w.with != "" {
+		s.plan.Outputs = []string{s.w.with + ":"}
+	}
+	s.expand()
 	return nil
+}
+
+// expand leaves the compression out of images that go to engines alone: they would unpack them at once.
+func (s *session) expand() {
+	for _, spec := range s.plan.Outputs {
+		if !output.Loads(spec) {
+			return
+		}
+	}
+	for i := range s.plan.Images {
+		im := &s.plan.Images[i]
+		if row := im.Row - 1; row >= 0 && row < len(s.settled) && s.settled[row]["compression"].from() == "default" {
+			im.Compression = "none"
+		}
+	}
 }
 
 // binaries prepares for programs that are built already.

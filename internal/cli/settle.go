@@ -39,6 +39,7 @@ type wishes struct {
 	verbose    bool
 	json       bool
 	progress   string
+	with       string
 }
 
 // settle lays levels over each other, most specific first, over the defaults, and gives one value for every option.

@@ -23,13 +23,13 @@ var rooms = map[string]struct {
 	ours   []string
 	theirs []string
 }{
-	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "ui"}, []string{"cobra", "pflag", "go-toml"}},
+	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "source", "ui"}, []string{"cobra", "pflag", "go-toml"}},
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
 	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},
 	"plan":     {[]string{"cargo", "native", "rootfs"}, []string{"go-containerregistry", "levenshtein"}},
 	"native":   {[]string{"cargo", "durable", "run"}, nil},
-	"output":   {[]string{"durable"}, []string{"go-containerregistry", "levenshtein", "sys"}},
+	"output":   {[]string{"durable", "run"}, []string{"go-containerregistry", "levenshtein", "sys"}},
 	"cargo":    {[]string{"durable", "run"}, []string{"go-containerregistry", "go-toml", "levenshtein", "doublestar"}},
 	"image":    {[]string{"durable", "rootfs"}, []string{"go-containerregistry", "compress"}},
 	"check":    {[]string{"binary", "rootfs"}, []string{"go-containerregistry"}},
@@ -37,6 +37,7 @@ var rooms = map[string]struct {
 	"run":      {nil, []string{"sys"}},
 	"binary":   {nil, nil},
 	"rootfs":   {nil, []string{"crypto", "compress", "doublestar"}},
+	"source":   {[]string{"durable"}, []string{"go-containerregistry"}},
 	"durable":  {nil, []string{"renameio", "flock", "sys"}},
 }
 

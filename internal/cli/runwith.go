@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"sampan/internal/pipeline"
+	"sampan/internal/run"
+)
+
+// runners are the engines that --with names: those with the words of `docker run`.
+var runners = []string{"docker", "podman"}
+
+// runWith loads the image into an engine and has its command run it.
+func (s *session) runWith(ctx context.Context, t pipeline.Tools, args []string) error {
+	out, err := s.machine().Parse(s.w.with + ":")
+	if err != nil {
+		return err
+	}
+	t.Outputs = append(t.Outputs, out)
+	r, err := pipeline.Run(ctx, s.plan, t)
+	if err != nil {
+		s.fail(err)
+		return s.decorate(err)
+	}
+	if err := s.keepLock(); err != nil {
+		return err
+	}
+	s.progress.Close()
+	words := []string{"run", "--rm", "-i"}
+	if s.streams.InTTY && s.streams.OutTTY {
+		words = append(words, "-t")
+	}
+	for _, port := range slices.Sorted(maps.Keys(s.plan.Images[0].Config.ExposedPorts)) {
+		number, _, _ := strings.Cut(port, "/")
+		words = append(words, "-p", number+":"+port)
+	}
+	return s.hand(ctx, append(append(words, r.Receipts[0].Reference), args...))
+}
+
+// hand gives the terminal to the engine's command, and our signals; its end is ours. What the terminal itself sends to
+// all of its foreground reaches the command without us, and must not come twice.
+func (s *session) hand(ctx context.Context, words []string) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
+	if !s.streams.InTTY {
+		signal.Notify(signals, os.Interrupt)
+	}
+	defer signal.Stop(signals)
+	err := s.runner.Run(context.WithoutCancel(ctx), run.Cmd{Path: s.w.with, Args: words, Env: s.app.env, Stdin: s.stdin, Stdout: s.stdout,
+		Stderr: s.stderr, Signals: signals, Foreground: true})
+	if e, ok := errors.AsType[*run.ExitError](err); ok && e.Code > 0 {
+		return &programExit{code: e.Code}
+	}
+	return err
+}
