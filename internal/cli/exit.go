@@ -8,6 +8,7 @@ import (
 
 	"sampan/internal/cargo"
 	"sampan/internal/check"
+	"sampan/internal/kube"
 	"sampan/internal/output"
 	"sampan/internal/plan"
 )
@@ -56,6 +57,7 @@ func exitCode(ctx context.Context, err error) int {
 		triple   *cargo.UnknownTripleError
 		platform *cargo.UnknownPlatformError
 		program  *programExit
+		manifest *kube.Error
 	)
 	switch {
 	case err == nil:
@@ -64,7 +66,7 @@ func exitCode(ctx context.Context, err error) int {
 		return program.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform), errors.As(err, &manifest):
 		return exitMisused
 	case errors.As(err, &found):
 		return exitChecked

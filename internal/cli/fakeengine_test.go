@@ -104,3 +104,20 @@ func podmanLoad(held map[string]string) {
 		}
 	}
 }
+
+// fakeKubectl keeps what it is given in $FAKE/applied, and ends with 9 when $FAKE_CODE is set.
+func fakeKubectl() {
+	note("kubectl")
+	data, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		die(err)
+	}
+	if err := os.WriteFile(filepath.Join(os.Getenv("FAKE"), "applied"), data, 0o644); err != nil {
+		die(err)
+	}
+	fmt.Println("deployment.apps/api configured")
+	if os.Getenv("FAKE_CODE") != "" {
+		fmt.Fprintln(os.Stderr, "error: no context")
+		os.Exit(9)
+	}
+}

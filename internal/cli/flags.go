@@ -150,6 +150,12 @@ var options = []*option{
 			"An engine gets its own platform of an index, and nothing that it has already; what goes to engines alone is not compressed, unless `--compression` says so.",
 		call: func(w *wishes, v value) { w.outputs = v.list }},
 
+	{flag: "filename", short: "f", key: "-", kind: list, verbs: kubeVerbs, group: groups[3], meta: "FILE", doc: "YAML to read: a file, a folder, or - for stdin",
+		call: func(w *wishes, v value) {}},
+	{flag: "recursive", short: "R", key: "-", kind: toggle, verbs: kubeVerbs, group: groups[3], doc: "with -f DIR, folders below it too",
+		call: func(w *wishes, v value) {}},
+	{flag: "selector", short: "l", key: "-", kind: text, verbs: kubeVerbs, group: groups[3], meta: "LABELS", doc: "only documents with these labels: a=b, a!=b, a, !a, joined by commas",
+		call: func(w *wishes, v value) {}},
 	{flag: "with", key: "-", kind: text, verbs: []string{"run"}, group: groups[3], meta: "docker|podman", doc: "run in an engine, and not in namespaces of our own",
 		long: "The image is loaded into the engine, and started by its command: `docker run --rm -i`, with the terminal when there is one, and with the ports that the image names.",
 		call: func(w *wishes, v value) { w.with = v.text }},

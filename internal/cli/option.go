@@ -45,8 +45,18 @@ type option struct {
 
 // of tells whether a command has the option as a flag.
 func (o *option) of(verb string) bool {
-	return len(o.verbs) == 0 && verb != "load" || slices.Contains(o.verbs, verb) ||
-		verb == "load" && (o.group == groups[4] || o.flag == "name" || o.flag == "tag")
+	terminal := o.group == groups[4]
+	switch {
+	case len(o.verbs) > 0:
+		return slices.Contains(o.verbs, verb)
+	case verb == "load":
+		return terminal || o.flag == "name" || o.flag == "tag"
+	case verb == "delete":
+		return terminal && o.flag != "json"
+	case slices.Contains(kubeVerbs, verb):
+		return o.flag != "json" && (o.group != groups[0] || o.flag == "manifest-path") // the references choose
+	}
+	return true
 }
 
 // metadataKey is the option's key in metadata, "" when it has none.

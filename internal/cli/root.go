@@ -16,7 +16,8 @@ import (
 )
 
 // commands is the table of verbs.
-var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, loadCommand, planCommand, configCommand, versionCommand}
+var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, loadCommand, resolveCommand, applyCommand,
+	createCommand, deleteCommand, initCommand, planCommand, configCommand, versionCommand}
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {
@@ -137,7 +138,7 @@ func (f flagValue) Type() string {
 }
 
 // bind gives a command every option of the table. What is set is read back by flags. Only a command that the command
-// line names gets them, or all when there is none: four have them all, and every start would pay for each.
+// line names gets them, or all when there is none: many have nearly all, and every start would pay for each.
 func (a *app) bind(cmd *cobra.Command) map[string]*value {
 	held := map[string]*value{}
 	if a.words != nil && !slices.Contains(a.words, cmd.Name()) {

@@ -43,20 +43,20 @@ func (s *session) runWith(ctx context.Context, t pipeline.Tools, args []string) 
 		number, _, _ := strings.Cut(port, "/")
 		words = append(words, "-p", number+":"+port)
 	}
-	return s.hand(ctx, append(append(words, r.Receipts[0].Reference), args...))
+	return s.hand(ctx, run.Cmd{Path: s.w.with, Args: append(append(words, r.Receipts[0].Reference), args...), Stdin: s.stdin, Stdout: s.stdout, Stderr: s.stderr})
 }
 
-// hand gives the terminal to the engine's command, and our signals; its end is ours. What the terminal itself sends to
+// hand gives the terminal to another command, and our signals; its end is ours. What the terminal itself sends to
 // all of its foreground reaches the command without us, and must not come twice.
-func (s *session) hand(ctx context.Context, words []string) error {
+func (a *app) hand(ctx context.Context, c run.Cmd) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
-	if !s.streams.InTTY {
+	if !a.streams.InTTY {
 		signal.Notify(signals, os.Interrupt)
 	}
 	defer signal.Stop(signals)
-	err := s.runner.Run(context.WithoutCancel(ctx), run.Cmd{Path: s.w.with, Args: words, Env: s.app.env, Stdin: s.stdin, Stdout: s.stdout,
-		Stderr: s.stderr, Signals: signals, Foreground: true})
+	c.Env, c.Signals, c.Foreground = a.env, signals, true
+	err := a.runner.Run(context.WithoutCancel(ctx), c)
 	if e, ok := errors.AsType[*run.ExitError](err); ok && e.Code > 0 {
 		return &programExit{code: e.Code}
 	}

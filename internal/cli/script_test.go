@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 		"rustup":       fakeRustup,
 		"elf":          elfCommand,
 		"podman":       fakePodman,
+		"kubectl":      fakeKubectl,
 	})
 }
 

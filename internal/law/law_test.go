@@ -23,7 +23,7 @@ var rooms = map[string]struct {
 	ours   []string
 	theirs []string
 }{
-	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "source", "ui"}, []string{"cobra", "pflag", "go-toml"}},
+	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "kube", "native", "output", "pipeline", "plan", "run", "sandbox", "source", "ui"}, []string{"cobra", "pflag", "go-toml"}},
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
 	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},
@@ -38,6 +38,7 @@ var rooms = map[string]struct {
 	"binary":   {nil, nil},
 	"rootfs":   {nil, []string{"crypto", "compress", "doublestar"}},
 	"source":   {[]string{"durable"}, []string{"go-containerregistry"}},
+	"kube":     {nil, []string{"yaml"}},
 	"durable":  {nil, []string{"renameio", "flock", "sys"}},
 }
 
