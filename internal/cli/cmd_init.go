@@ -54,7 +54,7 @@ func (s *session) apps(path string) []kube.App {
 				ref += "#" + im.Programs[0].Bin
 			}
 		}
-		out = append(out, kube.App{Name: im.Name, Image: kube.Scheme + ref, Root: im.UID == 0,
+		out = append(out, kube.App{Name: im.Name, Image: kube.Scheme + ref, Root: im.UID == 0, Init: im.Init,
 			Ports: slices.Sorted(maps.Keys(im.Config.ExposedPorts)), Volumes: slices.Sorted(maps.Keys(im.Config.Volumes))})
 	}
 	return out

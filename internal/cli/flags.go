@@ -133,6 +133,10 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.AllowSetuid = v.on }},
 	{flag: "zoneinfo", kind: toggle, env: true, def: "false", group: groups[2], doc: "add the time zones at /usr/share/zoneinfo",
 		image: func(s *plan.Settings, v value) { s.Zoneinfo = v.on }},
+	{flag: "init", kind: toggle, env: true, def: "false", group: groups[2], doc: "an init of a few kilobytes as process 1: for programs that do not handle SIGTERM themselves",
+		long: "Linux keeps from process 1 every signal that it has no handler for, so that such a program is only killed when the engine's patience ends: 10 s in Docker, 30 s in Kubernetes. " +
+			"The init is at /sampan-init, starts the entrypoint, passes signals on, waits for orphans, and ends with the program's code.",
+		image: func(s *plan.Settings, v value) { s.Init = v.on }},
 	{flag: "ca", kind: toggle, env: true, def: "true", group: groups[2], doc: "Mozilla's CA certificates at " + plan.CertFile,
 		image: func(s *plan.Settings, v value) { s.CA = v.on }},
 	{flag: "ca-file", key: "ca-files", kind: list, env: true, group: groups[2], meta: "PATH", doc: "CA certificates of your own to add", example: `ca-files = ["ca/company.pem"]`,

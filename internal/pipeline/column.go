@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ type column struct {
 	image    plan.Image
 	platform v1.Platform
 	programs []program
+	init     string // path of the init on disk; "" for none
 	trees    []rootfs.Tree
 	keys     []string // what names each tree's content for the cache of layers
 	names    []string // what made each layer, for the history
@@ -52,7 +54,7 @@ func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, 
 	var out []column
 	for _, im := range p.Images {
 		for _, pf := range im.Platforms {
-			c := column{image: im, platform: pf}
+			c := column{image: im, platform: pf, init: initOf(p, built, im, pf)}
 			for _, prog := range im.Programs {
 				found, err := locate(p, built, im, prog, pf)
 				if err != nil {
@@ -71,6 +73,16 @@ func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, 
 		}
 	}
 	return out, nil
+}
+
+// initOf finds the init that was compiled along with an image's programs.
+func initOf(p *plan.Plan, built []builder.Built, im plan.Image, pf v1.Platform) string {
+	for i, c := range p.Compiles {
+		if platform, _ := c.Triple.Platform(); im.Init && c.Package == im.Package && platform.Equals(pf) {
+			return built[i].Init
+		}
+	}
+	return ""
 }
 
 // check asks about every program; with the main one also about the image as a whole.
@@ -137,6 +149,14 @@ func (c *column) plant(added rootfs.Tree) error {
 		}
 		fmt.Fprintf(&key, "\n%s %s", p.plan.Path, id)
 	}
+	if c.init != "" {
+		f, id, err := initFile(c.init)
+		if err != nil {
+			return err
+		}
+		fs = append(fs, f)
+		fmt.Fprintf(&key, "\n%s %s", plan.InitPath, id)
+	}
 	prog, err := rootfs.Program(fs...)
 	if err != nil {
 		return err
@@ -151,6 +171,20 @@ func (c *column) plant(added rootfs.Tree) error {
 	}
 	c.add(prog.Above(static, added), key.String(), "Program: "+c.programs[0].plan.Path)
 	return nil
+}
+
+// initFile is the init as a file of the image, and what names its content.
+func initFile(path string) (rootfs.ProgramFile, string, error) {
+	id, err := identity(path)
+	if err != nil {
+		return rootfs.ProgramFile{}, "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return rootfs.ProgramFile{}, "", err
+	}
+	return rootfs.ProgramFile{Path: strings.TrimPrefix(plan.InitPath, "/"), Size: info.Size(),
+		Open: func() (io.ReadCloser, error) { return os.Open(path) }}, id, nil
 }
 
 func (c *column) add(t rootfs.Tree, key, name string) {

@@ -17,9 +17,12 @@ import (
 // CertFile is where every image with the CA bundle has it; SSL_CERT_FILE names it.
 const CertFile = "/etc/ssl/certs/ca-certificates.crt"
 
+// InitPath is where an image with an init has it; the entrypoint begins with it.
+const InitPath = "/sampan-init"
+
 // base makes what does not depend on platforms: names, config, labels. p is nil for a program from elsewhere.
 func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
-	im := Image{Row: s.Row, CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression}
+	im := Image{Row: s.Row, CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression, Init: s.Init}
 	fill := strings.NewReplacer("{bin}", main)
 	if p != nil {
 		im.Package = p.Name
@@ -53,6 +56,9 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 	}
 	if len(im.Config.Entrypoint) == 0 {
 		im.Config.Entrypoint = []string{"/" + main}
+	}
+	if s.Init {
+		im.Config.Entrypoint = append([]string{InitPath}, im.Config.Entrypoint...)
 	}
 	im.Annotations = maps.Clone(s.Annotations)
 	if err := validate(s, im); err != nil {

@@ -78,6 +78,7 @@ type Settings struct {
 	CAFiles     []string
 	Strip       bool
 	Compression string
+	Init        bool
 
 	Row int // which settings these are, counted from 1 by whoever settled them; 0 is unknown. SettingErrors name it
 

@@ -48,6 +48,7 @@ type Compile struct {
 	Env               []string     `json:"env,omitempty"`      // for cargo; variables that the user has set stay
 	CC                string       `json:"cc,omitempty"`       // kind of C compiler that was asked for
 	Sysroot           string       `json:"sysroot,omitempty"`  // folder of the user's own C libraries
+	Init              bool         `json:"init,omitempty"`     // images of it have an init, which is compiled too
 	Native            *native.Part `json:"native,omitempty"`   // what is needed beside Rust; absent when that is nothing
 	Flags             []string     `json:"flags"`              // rustc flags that Sampan adds for this triple, less the path remappings
 }
@@ -66,6 +67,7 @@ type Image struct {
 	Files       []File            `json:"files,omitempty"`
 	Setuid      bool              `json:"allow-setuid,omitempty"`
 	Zoneinfo    bool              `json:"zoneinfo,omitempty"`
+	Init        bool              `json:"init,omitempty"` // InitPath is in it, and starts what the entrypoint says
 	Strip       bool              `json:"strip"`
 	Compression string            `json:"compression"` // "gzip", "gzip:9", "none"
 	Annotations map[string]string `json:"annotations,omitempty"`
