@@ -21,7 +21,8 @@ func runCommand(a *app) *cobra.Command {
 		Short: "Build, and start the image's program at once",
 		Long: "Build, and start the image's program at once: in namespaces of its own, on the image's files alone, read-only but for\n" +
 			"/tmp, as the image's user. Ports are the host's. Words after -- go to the program in place of the image's args.\n" +
-			"With --with docker or --with podman the engine is given the image and runs it.",
+			"With --with docker or --with podman the engine is given the image and runs it; with --with kubectl a cluster that can\n" +
+			"fetch it: from a registry (--repo), or from its own nodes (-o kind:).",
 		Example: "  sampan run -- --help\n" +
 			"  sampan run --bin server --env RUST_LOG=debug\n" +
 			"  sampan run --with docker",
@@ -38,7 +39,7 @@ func runCommand(a *app) *cobra.Command {
 }
 
 func (a *app) run(ctx context.Context, set level, path string, args []string) error {
-	if err := nothingDelivered(set); err != nil {
+	if err := nothingDelivered(set); err != nil && set["with"].text != "kubectl" {
 		return err
 	}
 	if with, given := set["with"]; given && !slices.Contains(runners, with.text) {
@@ -67,6 +68,9 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 		return err
 	}
 	if s.w.with != "" {
+		if s.w.with == "kubectl" {
+			return s.runInCluster(ctx, args)
+		}
 		return s.runWith(ctx, t, args)
 	}
 	var im pipeline.Image

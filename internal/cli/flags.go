@@ -160,7 +160,7 @@ var options = []*option{
 		call: func(w *wishes, v value) {}},
 	{flag: "selector", short: "l", key: "-", kind: text, verbs: kubeVerbs, group: groups[3], meta: "LABELS", doc: "only documents with these labels: a=b, a!=b, a, !a, joined by commas",
 		call: func(w *wishes, v value) {}},
-	{flag: "with", key: "-", kind: text, verbs: []string{"run"}, group: groups[3], meta: "docker|podman", doc: "run in an engine, and not in namespaces of our own",
+	{flag: "with", key: "-", kind: text, verbs: []string{"run"}, group: groups[3], meta: "docker|podman|kubectl", doc: "run in an engine or a cluster, and not in namespaces of our own",
 		long: "The image is loaded into the engine, and started by its command: `docker run --rm -i`, with the terminal when there is one, and with the ports that the image names.",
 		call: func(w *wishes, v value) { w.with = v.text }},
 

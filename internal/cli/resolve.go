@@ -137,10 +137,15 @@ func (a *app) session(ctx context.Context, set level, file string, r kube.Ref) (
 		return nil, wrong(fmt.Errorf("it names %d images", n), "say which: "+r.Word+"#"+strings.Join(bins, ", #"))
 	}
 	if !slices.ContainsFunc(s.plan.Outputs, fetchable) {
-		return nil, &usageError{err: errors.New("a cluster must be able to fetch the images, and they go to files only"),
-			hint: "--repo HOST/PATH; or into a cluster on this machine: -o kind:, -o k3d: or -o minikube:"}
+		return nil, unfetchable()
 	}
 	return s, nil
+}
+
+// unfetchable refuses to tell a cluster of images that are in files.
+func unfetchable() error {
+	return &usageError{err: errors.New("a cluster must be able to fetch the images, and they go to files only"),
+		hint: "--repo HOST/PATH; or into a cluster on this machine: -o kind:, -o k3d: or -o minikube:"}
 }
 
 func isFile(path string) bool {

@@ -12,12 +12,13 @@ import (
 	"strings"
 	"syscall"
 
+	"sampan/internal/kube"
 	"sampan/internal/pipeline"
 	"sampan/internal/run"
 )
 
-// runners are the engines that --with names: those with the words of `docker run`.
-var runners = []string{"docker", "podman"}
+// runners are what --with names: engines with the words of `docker run`, and kubectl.
+var runners = []string{"docker", "podman", "kubectl"}
 
 // runWith loads the image into an engine and has its command run it.
 func (s *session) runWith(ctx context.Context, t pipeline.Tools, args []string) error {
@@ -44,6 +45,26 @@ func (s *session) runWith(ctx context.Context, t pipeline.Tools, args []string) 
 		words = append(words, "-p", number+":"+port)
 	}
 	return s.hand(ctx, run.Cmd{Path: s.w.with, Args: append(append(words, r.Receipts[0].Reference), args...), Stdin: s.stdin, Stdout: s.stdout, Stderr: s.stderr})
+}
+
+// runInCluster delivers the image where a cluster finds it, and has kubectl run it in a pod that goes away with it.
+func (s *session) runInCluster(ctx context.Context, args []string) error {
+	if err := s.kubectlThere(); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(s.plan.Outputs, fetchable) {
+		return unfetchable()
+	}
+	ref, err := s.reference(ctx)
+	if err != nil {
+		return err
+	}
+	s.progress.Close()
+	words := []string{"run", kube.Label(s.plan.Images[0].Name), "--image=" + ref, "--restart=Never", "--rm", "--quiet", "-i"}
+	if s.streams.InTTY && s.streams.OutTTY {
+		words = append(words, "-t")
+	}
+	return s.hand(ctx, run.Cmd{Path: "kubectl", Args: append(append(words, "--"), args...), Stdin: s.stdin, Stdout: s.stdout, Stderr: s.stderr})
 }
 
 // hand gives the terminal to another command, and our signals; its end is ours. What the terminal itself sends to

@@ -98,7 +98,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
 	}
-	if s.w.with != "" {
+	if s.w.with != "" && s.w.with != "kubectl" {
 		s.plan.Outputs = []string{s.w.with + ":"}
 	}
 	s.expand()

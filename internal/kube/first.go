@@ -33,7 +33,7 @@ func First(apps []App) []byte {
 }
 
 func (a App) deployment(b *strings.Builder) {
-	name := label(a.Name)
+	name := Label(a.Name)
 	fmt.Fprintf(b, `apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -119,7 +119,7 @@ spec:
   selector:
     app.kubernetes.io/name: %[1]s
   ports:
-`, label(a.Name))
+`, Label(a.Name))
 	for _, p := range a.Ports {
 		number, protocol := port(p)
 		name := strings.ToLower(protocol) + "-" + number
@@ -136,8 +136,8 @@ func port(word string) (number, protocol string) {
 	return number, strings.ToUpper(protocol)
 }
 
-// label turns an image's name into one that Kubernetes takes (RFC 1123, and for a Service a letter first).
-func label(name string) string {
+// Label turns an image's name into one that Kubernetes takes (RFC 1123, and for a Service a letter first).
+func Label(name string) string {
 	name = name[strings.LastIndexByte(name, '/')+1:]
 	name = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

@@ -72,7 +72,11 @@ unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
                 }
                 if ended == program {
                     let by = status & 0x7f;
-                    return if by == 0 { status >> 8 & 0xff } else { 128 + by };
+                    return if by == 0 {
+                        status >> 8 & 0xff
+                    } else {
+                        128 + by
+                    };
                 }
             }
         }
