@@ -34,6 +34,7 @@ func buildCommand(a *app) *cobra.Command {
 		Use:   "build [PATH | crate:NAME[@VERSION]] [flags] [-- CARGO-ARGS]",
 		Short: "Compile a package and make images of its bins",
 		Example: "  sampan build                                  the package here, as an OCI layout under target/sampan\n" +
+			"  sampan build --repo ghcr.io/team              pushed as ghcr.io/team/<name>\n" +
 			"  sampan build -o docker-archive:app.tar        an archive for docker, podman and containerd\n" +
 			"  sampan build --workspace                      every bin of the workspace, one image each\n" +
 			"  sampan build crate:hyperfine                  a published crate, with the lock file it ships\n" +
@@ -81,7 +82,7 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 		return err
 	}
 	for _, spec := range s.plan.Outputs {
-		out, err := output.Parse(spec)
+		out, err := s.output(spec)
 		if err != nil {
 			return err
 		}
@@ -93,6 +94,9 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 		return s.decorate(err)
 	}
 	if err := s.keepLock(); err != nil {
+		return err
+	}
+	if err := s.refs(r.Receipts); err != nil {
 		return err
 	}
 	return s.answer(r)
@@ -261,7 +265,7 @@ func (s *session) answer(r *pipeline.Result) error {
 			Seconds: seconds{r.Compile.Seconds(), r.Rest.Seconds(), total.Seconds()}})
 	}
 	for i, im := range r.Images {
-		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + saved[i]
+		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + saved[i] + sent(r.Receipts, im.Name)
 		if i == len(r.Images)-1 {
 			line += fmt.Sprintf(", %s", ui.Duration(total))
 			if len(s.plan.Compiles) > 0 {

@@ -145,7 +145,39 @@ var options = []*option{
 	// Where it goes.
 	{flag: "output", short: "o", key: "-", kind: list, env: true, group: groups[3], meta: "SCHEME:PATH", doc: "oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE; `{name}` is filled in",
 		long: "By default an OCI layout under cargo's target directory: `target/sampan/<name>`.",
-		call: func(w *wishes, v value) { w.outputs = v.list }},
+		call: func(w *wishes, v value) { w.outputs = append(w.outputs, v.list...) }},
+	{flag: "repo", kind: text, env: true, group: groups[3], meta: "HOST/PATH", doc: "push to a registry, as HOST/PATH/<name>",
+		long: "Without `-o`, only the push is done; with both beside each other, both; else the more specific place counts. `{name}` in it is where the image's name goes. " +
+			"HTTPS is spoken, but plain HTTP with this machine's own addresses; `http://` or `https://` before the host decides it.",
+		example: `repo = "ghcr.io/team"`,
+		image:   func(s *plan.Settings, v value) { s.Repo = v.text }},
+	{flag: "bare", kind: toggle, def: "false", group: groups[3], doc: "--repo is the repository's whole name: the image's own is not added",
+		image: func(s *plan.Settings, v value) { s.Bare = v.on }},
+	{flag: "push", kind: toggle, key: "-", def: "true", group: groups[3], doc: "push where --repo says; --push=false builds as if it said nothing",
+		call: func(w *wishes, v value) { w.push = v.on }},
+	{flag: "image-refs", kind: text, key: "-", group: groups[3], meta: "FILE", doc: "write the references by digest to a file too, one a line",
+		call: func(w *wishes, v value) { w.imageRefs = v.text }},
+	{flag: "insecure", kind: list, key: "-", env: true, group: groups[3], meta: "HOST[:PORT]", doc: "registries whose certificates are not checked, and that may speak plain HTTP",
+		call: func(w *wishes, v value) { w.registry.insecure = v.list }},
+	{flag: "registry-ca", kind: list, key: "-", env: true, group: groups[3], meta: "FILE", doc: "CA certificates to trust for registries, beside the system's",
+		call: func(w *wishes, v value) { w.registry.roots = v.list }},
+	{flag: "trust-realm", kind: list, key: "-", env: true, group: groups[3], meta: "HOST", doc: "token servers that may get a registry's credential, besides those of its own domain",
+		call: func(w *wishes, v value) { w.registry.realms = v.list }},
+	{flag: "stall", kind: text, key: "-", env: true, def: "60s", group: groups[3], meta: "DURATION", doc: "give a request to a registry up, and try again, when nothing has moved for so long",
+		call: func(w *wishes, v value) { w.registry.stall = v.text }},
+	// ko's words for the same.
+	{flag: "tarball", kind: text, key: "-", hidden: true, group: groups[3], meta: "FILE", doc: "-o docker-archive:FILE",
+		call: func(w *wishes, v value) { w.outputs = outputWord(w.outputs, "docker-archive:", v.text) }},
+	{flag: "oci-layout-path", kind: text, key: "-", hidden: true, group: groups[3], meta: "DIR", doc: "-o oci:DIR",
+		call: func(w *wishes, v value) { w.outputs = outputWord(w.outputs, "oci:", v.text) }},
+	{flag: "local", short: "L", kind: toggle, key: "-", hidden: true, group: groups[3], doc: "-o docker:",
+		call: func(w *wishes, v value) {
+			if v.on {
+				w.outputs = append(w.outputs, "docker:")
+			}
+		}},
+	{flag: "insecure-registry", kind: toggle, key: "-", hidden: true, group: groups[3], doc: "--insecure for the host of --repo",
+		call: func(w *wishes, v value) { w.registry.lax = v.on }},
 
 	// The terminal.
 	{flag: "quiet", short: "q", key: "-", kind: toggle, group: groups[4], doc: "say nothing but errors and the answer",

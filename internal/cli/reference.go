@@ -33,7 +33,7 @@ func settingsPage() string {
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | key | variable | default | what it is |\n| --- | --- | --- | --- | --- |\n", g)
 		for _, o := range options {
-			if o.group == g {
+			if o.group == g && !o.hidden {
 				b.WriteString(settingsRow(o))
 			}
 		}
@@ -90,6 +90,7 @@ const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
 | 1 | failed: something that should have worked did not |
 | 2 | misused: a word, a setting or a choice that cannot be |
 | 3 | a check found the program unfit: dynamic, for another machine, a shared object |
+| 4 | not authorised: a registry does not let us in, or credentials cannot be read |
 | 130 | interrupted |
 
 ` + "`sampan run`" + ` gives the program's own code once the program has started; 128 + N when signal N ended it.

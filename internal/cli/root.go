@@ -154,6 +154,7 @@ func (a *app) bind(cmd *cobra.Command) map[string]*value {
 		if o.def == "false" || o.def == "" {
 			f.DefValue = ""
 		}
+		f.Hidden = o.hidden
 	}
 	cmd.SetUsageTemplate(usageTemplate)
 	cmd.SetUsageFunc(usage)

@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		"rustc":        fakeRustc,
 		"rustup":       fakeRustup,
 		"elf":          elfCommand,
+
+		"docker-credential-fake": fakeHelper,
 	})
 }
 
@@ -61,12 +63,22 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			for _, name := range []string{"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "GITHUB_TOKEN", "HTTP_PROXY", "HTTPS_PROXY"} {
+				e.Setenv(name, "")
+			}
+			newHarbour(e)
 			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   codeCommand,
 			"layout": layoutCommand,
 			"calls":  callsCommand,
+
+			"guard":    guardCommand,
+			"fault":    faultCommand,
+			"logins":   loginsCommand,
+			"pushed":   pushedCommand,
+			"requests": requestsCommand,
 		},
 	})
 }

@@ -94,6 +94,9 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	if err := s.natives(ctx); err != nil {
 		return err
 	}
+	if err := s.pushes(); err != nil {
+		return s.decorate(err)
+	}
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
 	}

@@ -30,6 +30,7 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 		name = imageName(main)
 	}
 	im.Name = fill.Replace(name)
+	im.Repository = repository(s, im.Name)
 	for _, t := range s.Tags {
 		im.Tags = append(im.Tags, tagOf(fill.Replace(t)))
 	}
@@ -60,6 +61,18 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 		return im, err
 	}
 	return im, nil
+}
+
+// repository is the whole name of where an image is pushed: its own name below the setting's, or where that has it.
+func repository(s Settings, name string) string {
+	repo := strings.TrimSuffix(s.Repo, "/")
+	switch {
+	case repo == "" || s.Bare && !strings.Contains(repo, "{name}"):
+		return repo
+	case strings.Contains(repo, "{name}"):
+		return strings.ReplaceAll(repo, "{name}", name)
+	}
+	return repo + "/" + name
 }
 
 func adviceOf(err error) string {

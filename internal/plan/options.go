@@ -59,6 +59,8 @@ type Choice struct {
 // Settings are one image's settings.
 type Settings struct {
 	Name        string
+	Repo        string // where images are pushed: HOST/PATH; "" for nowhere
+	Bare        bool   // Repo is the whole name of the repository
 	Tags        []string
 	User        string
 	Workdir     string
