@@ -31,26 +31,26 @@ func Status(status int, body string, headers ...string) Act {
 	}
 }
 
-// Reset reads so many bytes of the request's body and cuts the connection, with a reset.
-func Reset(after int64) Act {
+// Cut reads so many bytes of the request's body and ends the connection: with a reset, or politely.
+func Cut(after int64, reset bool) Act {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		_, _ = io.CopyN(io.Discard, r.Body, after)
-		cut(w)
+		cut(w, reset)
 	}
 }
 
 // Lose lets the registry do its work, and cuts the connection instead of answering.
 func Lose(w http.ResponseWriter, r *http.Request, behind http.Handler) {
 	behind.ServeHTTP(httptest.NewRecorder(), r)
-	cut(w)
+	cut(w, true)
 }
 
-func cut(w http.ResponseWriter) {
+func cut(w http.ResponseWriter, reset bool) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(*net.TCPConn); ok && reset {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()

@@ -4,6 +4,7 @@ package faulty
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -72,13 +73,13 @@ type Request struct {
 
 // Proxy stands before a registry.
 type Proxy struct {
-	Host  string        // of its address: 127.0.0.1:PORT
-	Delay time.Duration // requests are held until so much time has passed in which no other came: those sent side by side stay so
-	Cert  *http.Client  // trusts a TLS proxy's certificate
+	Host  string         // of its address: 127.0.0.1:PORT
+	Delay time.Duration  // requests are held until so much time has passed in which no other came: those sent side by side stay so
+	Cert  *x509.CertPool // trusts a TLS proxy's certificate; nil without TLS
+	Now   func() time.Time
 
 	server *httptest.Server
 	behind http.Handler
-	now    func() time.Time
 
 	mu     sync.Mutex
 	faults []*Fault
@@ -89,12 +90,13 @@ type Proxy struct {
 
 // NewProxy starts a proxy before a registry, with a certificate when secure. now is the clock (time.Now).
 func NewProxy(behind http.Handler, secure bool, now func() time.Time) *Proxy {
-	p := &Proxy{behind: behind, now: now, closed: make(chan struct{})}
+	p := &Proxy{behind: behind, Now: now, closed: make(chan struct{})}
 	p.server = httptest.NewUnstartedServer(p)
 	if secure {
 		p.server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		p.server.StartTLS()
-		p.Cert = p.server.Client()
+		p.Cert = x509.NewCertPool()
+		p.Cert.AddCert(p.server.Certificate())
 	} else {
 		p.server.Start()
 	}
@@ -178,9 +180,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := KindOf(r)
 	p.mu.Lock()
 	at := len(p.log)
-	p.newest = p.now()
+	p.newest = p.Now()
 	p.log = append(p.log, Request{Kind: kind, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
-		Authorization: r.Header.Get("Authorization"), Began: p.now()})
+		Authorization: r.Header.Get("Authorization"), Began: p.Now()})
 	var act Act
 	for _, f := range p.faults {
 		if f.Times == 0 || f.Kind != "" && f.Kind != kind || !strings.Contains(r.URL.String(), f.Match) {
@@ -199,7 +201,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if at < len(p.log) {
-			p.log[at].Ended = p.now()
+			p.log[at].Ended = p.Now()
 		}
 	}()
 	p.hold()
@@ -213,7 +215,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) hold() {
 	for p.Delay > 0 {
 		p.mu.Lock()
-		left := p.newest.Add(p.Delay).Sub(p.now())
+		left := p.newest.Add(p.Delay).Sub(p.Now())
 		p.mu.Unlock()
 		if left <= 0 {
 			return

@@ -65,7 +65,7 @@ func (d *shipment) tag(ctx context.Context, p *parcel) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, tag := range p.tags {
 		g.Go(func() error {
-			err := p.t.repo.PutManifest(ctx, tag, string(top.manifest), top.data)
+			err := d.store(ctx, p, top, tag)
 			if err == nil {
 				p.t.mark(func() { p.t.tagged = append(p.t.tagged, p.t.name.String()+":"+tag) })
 			}

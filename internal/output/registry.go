@@ -59,7 +59,7 @@ func repositoryOf(p Payload) (transport.Name, error) {
 // PushError is a push that ended midway. No tag of its images was touched, unless Tagged says so.
 type PushError struct {
 	Repository string
-	Pushed     []string // references by digest that are there, whole
+	Pushed     []string // references by digest that the registry took before that
 	Tagged     []string // tags that already point at the new image
 	Err        error
 }
@@ -94,9 +94,9 @@ type parcel struct {
 	tags []string
 	noop bool // every tag points at it already
 
-	// Manifests by digest, under the target's lock: those that were read as they should be, and those of them that
-	// were there before.
-	have, found map[string]bool
+	// Manifests by digest, under the target's lock: those that were read as they should be, those of them that were
+	// there before, and those that the registry took.
+	have, found, stored map[string]bool
 }
 
 func (p *parcel) has(b blob) bool {
@@ -121,7 +121,7 @@ func (d *shipment) Write(ctx context.Context, ps []Payload) ([]Receipt, error) {
 		if err != nil {
 			return nil, err
 		}
-		parcels[i] = &parcel{t: t, c: c, tags: tags, have: map[string]bool{}, found: map[string]bool{}}
+		parcels[i] = &parcel{t: t, c: c, tags: tags, have: map[string]bool{}, found: map[string]bool{}, stored: map[string]bool{}}
 	}
 	steps := []func(context.Context, *parcel) error{d.look, d.blobs, d.images, d.index, d.readBack}
 	for _, step := range steps {
@@ -175,7 +175,7 @@ func failed(err error, parcels []*parcel) error {
 	out := &PushError{Repository: at.p.t.name.String(), Err: at.err}
 	for _, p := range parcels {
 		for _, b := range p.c.blobs {
-			if b.manifest != "" && p.has(b) {
+			if b.manifest != "" && p.stored[b.digest.String()] {
 				out.Pushed = append(out.Pushed, p.t.name.String()+"@"+b.digest.String())
 			}
 		}
@@ -267,7 +267,7 @@ func (d *shipment) isFresh(c *content) bool {
 
 // images stores the manifests of all platforms under their digests.
 func (d *shipment) images(ctx context.Context, p *parcel) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group // when one fails, the others are still brought to an end that can be told
 	for _, b := range p.c.blobs {
 		if b.manifest.IsImage() && !p.has(b) {
 			g.Go(func() error { return d.put(ctx, p, b) })
@@ -288,17 +288,25 @@ func (d *shipment) index(ctx context.Context, p *parcel) error {
 	return nil
 }
 
-// put stores a manifest. When the registry misses what it names, that is brought once more, whatever the registry said
-// of it before, and the manifest a second time.
+// store stores a manifest under its digest or a tag. When the registry misses what it names, that is brought once more,
+// whatever the registry said of it before, and the manifest a second time.
+func (d *shipment) store(ctx context.Context, p *parcel, b blob, reference string) error {
+	err := p.t.repo.PutManifest(ctx, reference, string(b.manifest), b.data)
+	if _, ok := errors.AsType[*transport.UnknownBlobError](err); ok {
+		if err = d.again(ctx, p, b); err == nil {
+			err = p.t.repo.PutManifest(ctx, reference, string(b.manifest), b.data)
+		}
+	}
+	return err
+}
+
+// put stores a manifest under its digest.
 func (d *shipment) put(ctx context.Context, p *parcel, b blob) error {
-	err := p.t.repo.PutManifest(ctx, b.digest.String(), string(b.manifest), b.data)
-	if _, ok := errors.AsType[*transport.UnknownBlobError](err); !ok {
-		return err
+	err := d.store(ctx, p, b, b.digest.String())
+	if err == nil {
+		p.t.mark(func() { p.stored[b.digest.String()] = true })
 	}
-	if err := d.again(ctx, p, b); err != nil {
-		return err
-	}
-	return p.t.repo.PutManifest(ctx, b.digest.String(), string(b.manifest), b.data)
+	return err
 }
 
 // again brings what a manifest names once more.

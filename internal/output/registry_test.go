@@ -28,8 +28,10 @@ type wharf struct {
 	t     *testing.T
 	store *faulty.Store
 	proxy *faulty.Proxy
+	guard *faulty.Guard
 	reg   *Registry
 	clock *clock
+	mu    sync.Mutex
 	said  []string
 }
 
@@ -70,10 +72,9 @@ func newWharf(t *testing.T, guard *faulty.Guard, change ...func(*transport.Optio
 		guard.Behind, guard.User, guard.Password = w.store, "user", secret
 		behind = guard
 	}
-	w.proxy = faulty.NewProxy(behind, false, time.Now)
-	var mu sync.Mutex
+	w.guard, w.proxy = guard, faulty.NewProxy(behind, false, time.Now)
 	o := transport.Options{Now: w.clock.Now, Sleep: w.clock.Sleep, Stall: 5 * time.Second,
-		Say: func(s string) { mu.Lock(); defer mu.Unlock(); w.said = append(w.said, s) },
+		Say: func(s string) { w.mu.Lock(); defer w.mu.Unlock(); w.said = append(w.said, s) },
 		Credentials: func(context.Context, transport.Name) (transport.Credential, error) {
 			if guard == nil {
 				return transport.Credential{}, nil

@@ -90,8 +90,9 @@ func (h *host) credential(ctx context.Context) (Credential, error) {
 	return who, nil
 }
 
-// authorize gives what a request to the registry shows. Before the registry has asked, that is nothing.
-func (h *host) authorize(ctx context.Context, scope []string) (pass, *fault, error) {
+// authorize gives what a request to the registry shows. Before the registry has asked, that is nothing. A request whose
+// new token was used up by others gets one that is its alone.
+func (h *host) authorize(ctx context.Context, scope []string, alone bool) (pass, *fault, error) {
 	b := &h.badge
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,7 +113,7 @@ func (h *host) authorize(ctx context.Context, scope []string) (pass, *fault, err
 	}
 	key := strings.Join(scope, " ")
 	t, ok := b.tokens[key]
-	if ok && h.c.o.Now().Before(t.until) {
+	if ok && !alone && h.c.o.Now().Before(t.until) {
 		return pass{header: "Bearer " + t.word, key: key, word: t.word}, nil, nil
 	}
 	t, f, err := h.fetch(ctx, who, h.scopes(scope))
@@ -122,7 +123,9 @@ func (h *host) authorize(ctx context.Context, scope []string) (pass, *fault, err
 	if b.tokens == nil {
 		b.tokens = map[string]token{}
 	}
-	b.tokens[key] = t
+	if !alone {
+		b.tokens[key] = t
+	}
 	b.secret(t.word)
 	return pass{header: "Bearer " + t.word, key: key, word: t.word, fresh: true}, nil, nil
 }

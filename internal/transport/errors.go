@@ -54,6 +54,8 @@ func (e *StatusError) Hint() string {
 		return "wait, then run the same command again; a login may have a higher limit: sampan login " + e.Host
 	case e.Status == http.StatusMethodNotAllowed || has("UNSUPPORTED"):
 		return "this registry takes no pushes here: is it a mirror, or read-only?"
+	case e.Status == http.StatusBadRequest && len(e.Codes) == 0 && strings.HasPrefix(e.Where, "http://"):
+		return "if this port speaks TLS: --repo https://" + e.Host + "/…"
 	case e.Status >= 500:
 		return "the registry has trouble of its own: run the same command later"
 	}

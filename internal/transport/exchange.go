@@ -64,7 +64,7 @@ func (h *host) try(ctx context.Context, r *request) (*reply, *fault, error) {
 		if !r.bare {
 			var f *fault
 			var err error
-			if pass, f, err = h.authorize(ctx, r.scope); f != nil || err != nil {
+			if pass, f, err = h.authorize(ctx, r.scope, fresh > 0); f != nil || err != nil {
 				return nil, f, err
 			}
 		}

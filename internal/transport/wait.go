@@ -181,10 +181,7 @@ type GaveUpError struct {
 }
 
 func (e *GaveUpError) Error() string {
-	if e.Attempts == 1 {
-		return e.Err.Error()
-	}
-	return fmt.Sprintf("%v (%d attempts in %s)", e.Err, e.Attempts, round(e.Spent))
+	return fmt.Sprintf("%v (attempts: %d in %s)", e.Err, e.Attempts, round(e.Spent))
 }
 
 // Unwrap returns the error of the last try.
