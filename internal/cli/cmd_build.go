@@ -96,7 +96,7 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 	if err := s.keepLock(); err != nil {
 		return err
 	}
-	if err := s.refs(r.Receipts); err != nil {
+	if err := writeRefs(s.w.imageRefs, r.Receipts); err != nil {
 		return err
 	}
 	return s.answer(r)

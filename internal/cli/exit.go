@@ -59,6 +59,7 @@ func exitCode(ctx context.Context, err error) int {
 		platform *cargo.UnknownPlatformError
 		program  *programExit
 		name     *transport.NameError
+		word     *output.NameError
 		auth     *transport.AuthError
 		key      *transport.KeyError
 	)
@@ -69,7 +70,7 @@ func exitCode(ctx context.Context, err error) int {
 		return program.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform), errors.As(err, &name):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform), errors.As(err, &name), errors.As(err, &word):
 		return exitMisused
 	case errors.As(err, &found):
 		return exitChecked

@@ -97,7 +97,7 @@ var options = []*option{
 	{flag: "name", kind: text, env: true, group: groups[2], meta: "NAME", doc: "the image's name; by default the bin's",
 		long: "`{bin}`, `{package}` and `{version}` are filled in.", example: `name = "team/{bin}"`,
 		image: func(s *plan.Settings, v value) { s.Name = v.text }},
-	{flag: "tag", short: "t", key: "tags", kind: list, env: true, def: "latest", group: groups[2], meta: "TAG", doc: "tags; `{version}` is filled in",
+	{flag: "tag", short: "t", key: "tags", kind: list, env: true, def: "latest", group: groups[2], meta: "TAG", doc: "tags; `{version}`, `{git.branch}` and `{git.short}` are filled in",
 		example: `tags = ["{version}", "latest"]`,
 		image:   func(s *plan.Settings, v value) { s.Tags = v.list }},
 	{flag: "user", kind: text, env: true, def: "1000:1000", group: groups[2], meta: "UID[:GID]", doc: "who runs the program",

@@ -137,3 +137,29 @@ func fakeHelper() {
 		_ = os.Remove(filepath.Join(os.Getenv("FAKE"), "secret"))
 	}
 }
+
+// hurtCommand changes a byte in the middle of the largest file of a folder.
+func hurtCommand() {
+	entries, err := os.ReadDir(os.Args[1])
+	if err != nil {
+		die(err)
+	}
+	var path string
+	var size int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.Size() > size {
+			path, size = filepath.Join(os.Args[1], e.Name()), info.Size()
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		die(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.Remove(path); err != nil { // it may be a link to the cache's
+		die(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		die(err)
+	}
+}

@@ -167,16 +167,16 @@ func pool(files []string) (*x509.CertPool, error) {
 	return p, nil
 }
 
-// refs writes the references by digest where --image-refs says.
-func (s *session) refs(receipts []output.Receipt) error {
-	if s.w.imageRefs == "" {
+// writeRefs writes the references by digest where --image-refs says.
+func writeRefs(path string, receipts []output.Receipt) error {
+	if path == "" {
 		return nil
 	}
 	var b strings.Builder
 	for _, r := range receipts {
 		b.WriteString(r.Reference + "\n")
 	}
-	if err := durable.WriteFile(s.w.imageRefs, []byte(b.String()), 0o644); err != nil {
+	if err := durable.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 		return &placeError{err: fmt.Errorf("write references: %w", err), hint: "--image-refs FILE, in a folder that is there"}
 	}
 	return nil

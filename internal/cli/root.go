@@ -16,7 +16,7 @@ import (
 )
 
 // commands is the table of verbs.
-var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, planCommand, configCommand, versionCommand}
+var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, pushCommand, planCommand, configCommand, loginCommand, logoutCommand, versionCommand}
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {
@@ -138,13 +138,18 @@ func (f flagValue) Type() string {
 
 // bind gives a command every option of the table. What is set is read back by flags. Only a command that the command
 // line names gets them, or all when there is none: four have them all, and every start would pay for each.
-func (a *app) bind(cmd *cobra.Command) map[string]*value {
+//
+// Without names it is every option, else those alone.
+func (a *app) bind(cmd *cobra.Command, names ...string) map[string]*value {
 	held := map[string]*value{}
 	if a.words != nil && !slices.Contains(a.words, cmd.Name()) {
 		return held
 	}
 	cmd.Flags().SortFlags = false
 	for _, o := range options {
+		if len(names) > 0 && !slices.Contains(names, o.flag) {
+			continue
+		}
 		v := &value{}
 		held[o.flag] = v
 		f := cmd.Flags().VarPF(flagValue{o, v}, o.flag, o.short, o.doc)

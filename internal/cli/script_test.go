@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 		"elf":          elfCommand,
 
 		"docker-credential-fake": fakeHelper,
+		"hurt":                   hurtCommand,
 	})
 }
 

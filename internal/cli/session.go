@@ -81,7 +81,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	}
 	o := plan.Options{Created: created, Outputs: s.w.outputs, Cargo: s.w.cargo, Flags: native.Flags}
 	if len(s.w.binaries) > 0 {
-		err = s.binaries(path, &o)
+		err = s.binaries(ctx, path, &o)
 	} else {
 		err = s.packages(ctx, path, &o)
 	}
@@ -104,7 +104,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 }
 
 // binaries prepares for programs that are built already.
-func (s *session) binaries(path string, o *plan.Options) error {
+func (s *session) binaries(ctx context.Context, path string, o *plan.Options) error {
 	if path != "" {
 		return &usageError{err: errors.New("--binary and a path to a package exclude each other"), hint: "drop one of them"}
 	}
@@ -135,7 +135,9 @@ func (s *session) binaries(path string, o *plan.Options) error {
 	s.settled = []level{all}
 	o.Settings = all.settings()
 	o.Settings.Row = 1
-	return nil
+	var err error
+	o.VCS, err = s.vcs(ctx)
+	return err
 }
 
 // packages prepares for a compile: finds the workspace, the packages in it, their settings and their triples.

@@ -23,7 +23,7 @@ var rooms = map[string]struct {
 	ours   []string
 	theirs []string
 }{
-	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "transport", "ui"}, []string{"cobra", "pflag", "go-toml"}},
+	"cli":      {[]string{"builder", "cargo", "check", "durable", "image", "native", "output", "pipeline", "plan", "run", "sandbox", "source", "transport", "ui"}, []string{"cobra", "pflag", "go-toml"}},
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
 	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},
@@ -32,7 +32,8 @@ var rooms = map[string]struct {
 	"output":   {[]string{"durable", "transport"}, []string{"go-containerregistry", "levenshtein", "sync", "sys"}},
 	// faulty is for tests alone; TestFaultyIsForTests says so.
 	"faulty":    {nil, nil},
-	"transport": {[]string{"run"}, []string{"backoff", "net"}},
+	"source":    {nil, []string{"go-containerregistry"}},
+	"transport": {[]string{"durable", "run"}, []string{"backoff", "net"}},
 	"cargo":     {[]string{"durable", "run"}, []string{"go-containerregistry", "go-toml", "levenshtein", "doublestar"}},
 	"image":     {[]string{"durable", "rootfs"}, []string{"go-containerregistry", "compress"}},
 	"check":     {[]string{"binary", "rootfs"}, []string{"go-containerregistry"}},
