@@ -135,6 +135,13 @@ func (p *Proxy) Play(faults ...Fault) {
 	}
 }
 
+// Calm forgets all faults.
+func (p *Proxy) Calm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = nil
+}
+
 // Requests are those that arrived, in the order of their beginning.
 func (p *Proxy) Requests() []Request {
 	p.mu.Lock()

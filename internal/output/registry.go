@@ -26,13 +26,15 @@ func (r *Registry) Write(ctx context.Context, ps []Payload) ([]Receipt, error) {
 	return d.Write(ctx, ps)
 }
 
-// Preflight looks at names and tags. Nobody is asked.
+// Preflight looks at names and tags, and lets connections be opened that will be needed. Nobody is asked anything.
 func (r *Registry) Preflight(ctx context.Context, ps []Payload) error {
-	owner := map[string]bool{}
+	owner, hosts := map[string]bool{}, map[transport.Name]bool{}
 	for _, p := range ps {
-		if _, err := repositoryOf(p); err != nil {
+		n, err := repositoryOf(p)
+		if err != nil {
 			return err
 		}
+		hosts[transport.Name{Scheme: n.Scheme, Host: n.Host}] = true
 		tags, err := tagsOf(p)
 		if err != nil {
 			return err
@@ -44,6 +46,9 @@ func (r *Registry) Preflight(ctx context.Context, ps []Payload) error {
 			}
 			owner[name] = true
 		}
+	}
+	for n := range hosts {
+		go r.Client.Warm(ctx, n)
 	}
 	return ctx.Err()
 }

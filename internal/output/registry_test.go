@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -338,7 +339,9 @@ func TestPushToAnothersRegistry(t *testing.T) {
 }
 
 func TestPushNames(t *testing.T) {
-	reg := &Registry{}
+	client := transport.New(transport.Options{Now: time.Now})
+	defer client.Close()
+	reg := &Registry{Client: client}
 	for repository, want := range map[string]string{
 		"localhost:5000":       "--repo localhost:5000/app",
 		"team/app":             "docker.io/team/app",
@@ -351,9 +354,36 @@ func TestPushNames(t *testing.T) {
 		p := Payload{Name: "app", Repository: repository, Images: []v1.Image{}}
 		hinted(t, reg.Preflight(t.Context(), []Payload{p}), want)
 	}
-	p := Payload{Name: "app", Repository: "ghcr.io/team/app"}
+	p := Payload{Name: "app", Repository: "127.0.0.1:1/team/app"}
 	var n *NameError
 	if err := reg.Preflight(t.Context(), []Payload{p, p}); !errors.As(err, &n) {
 		t.Errorf("two images of one name: %v", err)
 	}
+}
+
+// A push, whether it succeeds or not, leaves no goroutine and no connection.
+func TestNothingIsLeft(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, f := range []faulty.Fault{{Kind: "nothing", Act: faulty.Lose}, {Kind: faulty.Body, Times: -1, Act: faulty.Silence(false)}, {Kind: faulty.Manifest, Times: -1, Act: faulty.Status(400, "")}} {
+		t.Run(f.Kind, func(t *testing.T) {
+			w := newWharf(t, &faulty.Guard{}, func(o *transport.Options) { o.Stall = 100 * time.Millisecond })
+			w.proxy.Play(f)
+			p := w.load("app", 1, "v1")
+			if err := w.reg.Preflight(t.Context(), []Payload{p}); err != nil {
+				t.Fatal(err)
+			}
+			_, err := w.reg.Write(t.Context(), []Payload{p})
+			if (err == nil) != (f.Kind == "nothing") {
+				t.Error(err)
+			}
+		})
+	}
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	all := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, were %d:\n%s", runtime.NumGoroutine(), before, all[:runtime.Stack(all, true)])
 }

@@ -80,7 +80,7 @@ func (h *host) try(ctx context.Context, r *request) (*reply, *fault, error) {
 				return nil, nil, err
 			}
 			f, err := h.netError(err)
-			if err != nil && h.lax && h.base().Scheme == "https" && errors.Is(err, errPlain) {
+			if err != nil && h.lax && r.url.Scheme == "https" && errors.Is(err, errPlain) {
 				h.plain()
 				r.url.Scheme = "http"
 				continue

@@ -62,6 +62,8 @@ type Client struct {
 	o      Options
 	strict *http.Transport // looks at certificates
 	lax    *http.Transport // does not
+	net    net.Dialer
+	stash  stash
 
 	mu    sync.Mutex
 	hosts map[string]*host
@@ -78,7 +80,7 @@ func New(o Options) *Client {
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
-	c := &Client{o: o, hosts: map[string]*host{}}
+	c := &Client{o: o, hosts: map[string]*host{}, net: net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}}
 	c.strict = c.dialer(&tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12})
 	if len(o.Insecure) > 0 {
 		c.lax = c.dialer(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // the user said so, for those hosts
@@ -96,7 +98,7 @@ func orDuration(d, or time.Duration) time.Duration {
 func (c *Client) dialer(t *tls.Config) *http.Transport {
 	return &http.Transport{
 		Proxy:                  c.o.Proxy,
-		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            c.dial,
 		TLSClientConfig:        t,
 		TLSHandshakeTimeout:    min(c.o.Stall, 15*time.Second),
 		ForceAttemptHTTP2:      true,
@@ -110,6 +112,7 @@ func (c *Client) dialer(t *tls.Config) *http.Transport {
 
 // Close ends connections that nobody uses.
 func (c *Client) Close() {
+	c.cool()
 	c.strict.CloseIdleConnections()
 	if c.lax != nil {
 		c.lax.CloseIdleConnections()
