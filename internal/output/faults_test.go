@@ -266,6 +266,7 @@ func TestR09WhatIsStoredIsReadBack(t *testing.T) {
 		"other bytes come back":     {{Kind: faulty.Read, Skip: 1, Times: -1, Act: faulty.Status(200, `{"schemaVersion":2}`)}},
 		"a blob that is not stored": {{Kind: faulty.Body, Times: -1, Act: faulty.Swallow(201)}},
 		"a blob of another digest":  {{Kind: faulty.Body, Times: -1, Act: faulty.Alter(wrong)}},
+		"a tag that is not stored":  {{Kind: faulty.Tag, Times: -1, Act: faulty.Swallow(201)}},
 		"the tag is another":        {{Kind: faulty.Tag, Times: -1, Act: faulty.Swallow(201, wrong)}},
 	} {
 		w := newWharf(t, nil)
@@ -276,6 +277,7 @@ func TestR09WhatIsStoredIsReadBack(t *testing.T) {
 	for name, f := range map[string]faulty.Fault{
 		"manifest": {Kind: faulty.Manifest, Act: faulty.Swallow(201, right)},
 		"blob":     {Kind: faulty.Body, Act: faulty.Swallow(201)},
+		"tag":      {Kind: faulty.Tag, Act: faulty.Swallow(201)},
 	} {
 		w := newWharf(t, nil)
 		w.proxy.Play(f)

@@ -65,7 +65,10 @@ func (d *shipment) tag(ctx context.Context, p *parcel) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, tag := range p.tags {
 		g.Go(func() error {
-			err := d.store(ctx, p, top, tag)
+			confirmed, err := d.store(ctx, p, top, tag)
+			if err == nil && !confirmed {
+				err = d.confirm(ctx, p, top, tag)
+			}
 			if err == nil {
 				p.t.mark(func() { p.t.tagged = append(p.t.tagged, p.t.name.String()+":"+tag) })
 			}
@@ -73,4 +76,22 @@ func (d *shipment) tag(ctx context.Context, p *parcel) error {
 		})
 	}
 	return g.Wait()
+}
+
+// confirm asks what a tag points at, where the registry did not say it by itself, and puts it once more if it is wrong.
+func (d *shipment) confirm(ctx context.Context, p *parcel, top blob, tag string) error {
+	want := top.digest.String()
+	got, err := p.t.repo.Tagged(ctx, tag)
+	if err == nil && got != want {
+		if _, err = d.store(ctx, p, top, tag); err == nil {
+			got, err = p.t.repo.Tagged(ctx, tag)
+		}
+	}
+	if err == nil && got != want {
+		if got == "" {
+			got = "nothing"
+		}
+		err = &transport.DigestError{Host: p.t.name.Host, What: "tag " + tag + " for", Want: want, Got: got}
+	}
+	return err
 }

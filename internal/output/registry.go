@@ -295,19 +295,19 @@ func (d *shipment) index(ctx context.Context, p *parcel) error {
 
 // store stores a manifest under its digest or a tag. When the registry misses what it names, that is brought once more,
 // whatever the registry said of it before, and the manifest a second time.
-func (d *shipment) store(ctx context.Context, p *parcel, b blob, reference string) error {
-	err := p.t.repo.PutManifest(ctx, reference, string(b.manifest), b.data)
+func (d *shipment) store(ctx context.Context, p *parcel, b blob, reference string) (confirmed bool, err error) {
+	confirmed, err = p.t.repo.PutManifest(ctx, reference, string(b.manifest), b.data)
 	if _, ok := errors.AsType[*transport.UnknownBlobError](err); ok {
 		if err = d.again(ctx, p, b); err == nil {
-			err = p.t.repo.PutManifest(ctx, reference, string(b.manifest), b.data)
+			confirmed, err = p.t.repo.PutManifest(ctx, reference, string(b.manifest), b.data)
 		}
 	}
-	return err
+	return confirmed, err
 }
 
 // put stores a manifest under its digest.
 func (d *shipment) put(ctx context.Context, p *parcel, b blob) error {
-	err := d.store(ctx, p, b, b.digest.String())
+	_, err := d.store(ctx, p, b, b.digest.String()) // it is read back in any case
 	if err == nil {
 		p.t.mark(func() { p.stored[b.digest.String()] = true })
 	}
@@ -324,7 +324,8 @@ func (d *shipment) again(ctx context.Context, p *parcel, of blob) error {
 			}
 			g.Go(func() error {
 				if b.manifest != "" {
-					return p.t.repo.PutManifest(ctx, b.digest.String(), string(b.manifest), b.data)
+					_, err := p.t.repo.PutManifest(ctx, b.digest.String(), string(b.manifest), b.data)
+					return err
 				}
 				return d.flight(p.t, b, false).again(ctx, d, p.t)
 			})

@@ -66,29 +66,29 @@ func (r *Repository) Tagged(ctx context.Context, tag string) (string, error) {
 	return digestOf(got.body), nil
 }
 
-// PutManifest stores a manifest or index under its digest or under a tag. The error is an *UnknownBlobError when the
-// registry misses something that the manifest names.
-func (r *Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) error {
+// PutManifest stores a manifest or index under its digest or under a tag. Confirmed is when the registry says which
+// digest it stored; most do. The error is an *UnknownBlobError when the registry misses something that the manifest names.
+func (r *Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) (confirmed bool, err error) {
 	q := r.ask(http.MethodPut, "manifests/"+reference)
 	q.header.Set("Content-Type", mediaType)
 	q.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	q.size = int64(len(data))
 	got, err := r.h.send(ctx, q)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if got.status != http.StatusCreated && got.status != http.StatusOK && got.status != http.StatusAccepted && got.status != http.StatusNoContent {
 		says := parseAnswer(got.header, got.body)
-		if says.has("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN") || says.has("MANIFEST_UNKNOWN") && got.status >= 400 {
-			return &UnknownBlobError{Err: r.fail(q, got)}
+		if says.has("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN") {
+			return false, &UnknownBlobError{Err: r.fail(q, got)}
 		}
-		return r.fail(q, got)
+		return false, r.fail(q, got)
 	}
-	want := digestOf(data)
-	if said := got.header.Get("Docker-Content-Digest"); said != "" && said != want {
-		return &DigestError{Host: r.h.name, What: "manifest", Want: want, Got: foreign(said)}
+	want, said := digestOf(data), got.header.Get("Docker-Content-Digest")
+	if said != "" && said != want {
+		return false, &DigestError{Host: r.h.name, What: "manifest", Want: want, Got: foreign(said)}
 	}
-	return nil
+	return said == want, nil
 }
 
 func digestOf(data []byte) string {
