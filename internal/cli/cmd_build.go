@@ -34,6 +34,7 @@ func buildCommand(a *app) *cobra.Command {
 		Use:   "build [PATH | crate:NAME[@VERSION]] [flags] [-- CARGO-ARGS]",
 		Short: "Compile a package and make images of its bins",
 		Example: "  sampan build                                  the package here, as an OCI layout under target/sampan\n" +
+			"  sampan build --repo ghcr.io/team              pushed as ghcr.io/team/<name>\n" +
 			"  sampan build -o docker-archive:app.tar        an archive for docker, podman and containerd\n" +
 			"  sampan build --workspace                      every bin of the workspace, one image each\n" +
 			"  sampan build crate:hyperfine                  a published crate, with the lock file it ships\n" +
@@ -77,6 +78,9 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 	if err != nil {
 		return err
 	}
+	if err := writeRefs(s.w.imageRefs, r.Receipts); err != nil {
+		return err
+	}
 	return s.answer(r)
 }
 
@@ -90,7 +94,7 @@ func (s *session) deliver(ctx context.Context, with func(spec string, o output.O
 		return nil, err
 	}
 	for _, spec := range s.plan.Outputs {
-		out, err := s.machine().Parse(spec)
+		out, err := s.output(spec)
 		if err != nil {
 			return nil, err
 		}
@@ -275,7 +279,7 @@ func (s *session) answer(r *pipeline.Result) error {
 func (s *session) tellDone(r *pipeline.Result) {
 	total := s.now().Sub(s.began)
 	for i, im := range r.Images {
-		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + s.thinner(s.plan.Images[i], im)
+		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + s.thinner(s.plan.Images[i], im) + sent(r.Receipts, im.Name)
 		if i == len(r.Images)-1 {
 			line += fmt.Sprintf(", %s", ui.Duration(total))
 			if len(s.plan.Compiles) > 0 {

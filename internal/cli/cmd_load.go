@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sampan/internal/output"
-	images "sampan/internal/source"
+	src "sampan/internal/source"
 	"sampan/internal/ui"
 )
 
@@ -45,31 +47,78 @@ func (a *app) load(ctx context.Context, set level, path, engine string) error {
 	if !output.Loads(engine) {
 		return &usageError{err: fmt.Errorf("%s is no engine", engine), hint: "docker:, podman:, containerd:, kind:, k3d: or minikube:"}
 	}
-	src, err := images.Open(path)
+	path, name := sourceOf(path)
+	place, err := src.Open(path)
 	if err != nil {
 		return err
 	}
-	defer src.Close()
-	_, named := set["name"]
-	if named && len(src.Images) > 1 {
-		return &usageError{err: fmt.Errorf("one name for %d images", len(src.Images)), hint: "choose one: oci:DIR:TAG"}
+	defer place.Close()
+	ps, err := payloadsIn(place, name)
+	if err != nil {
+		return err
 	}
-	var ps []output.Payload
-	for _, im := range src.Images {
-		p := output.Payload{Name: im.Name, Tags: im.Tags, Digest: im.Digest, Images: im.Platforms, Index: im.Index}
+	_, named := set["name"]
+	if named && len(ps) > 1 {
+		return &usageError{err: fmt.Errorf("one name for %d images", len(ps)), hint: "choose one: oci:DIR:NAME"}
+	}
+	for i := range ps {
 		if named {
-			p.Name = set["name"].text
+			ps[i].Name = set["name"].text
 		}
 		if tag, ok := set["tag"]; ok {
-			p.Tags = tag.list
+			ps[i].Tags = tag.list
 		}
-		ps = append(ps, p)
 	}
 	receipts, err := out.Write(ctx, ps)
 	if err != nil {
 		return err
 	}
 	return a.told(set, receipts)
+}
+
+// payloadsIn reads the images of a place, or the one that is named, with their names and all their tags.
+func payloadsIn(place *src.Place, chosen string) ([]output.Payload, error) {
+	var ps []output.Payload
+	known := map[string]int{}
+	if chosen != "" {
+		e, err := entryOf(place, chosen)
+		if err != nil {
+			return nil, err
+		}
+		place.Entries = []src.Entry{e}
+	}
+	for _, e := range place.Entries {
+		name, tag := nameOf(e, strings.TrimSuffix(filepath.Base(place.Path), ".tar"))
+		key := name + "@" + e.Descriptor.Digest.String()
+		if i, ok := known[key]; ok {
+			ps[i].Tags = append(ps[i].Tags, tag)
+			continue
+		}
+		images, index, err := place.Load(e)
+		if err != nil {
+			return nil, err
+		}
+		known[key] = len(ps)
+		ps = append(ps, output.Payload{Name: name, Tags: []string{tag}, Digest: e.Descriptor.Digest, Images: images, Index: index})
+	}
+	return ps, nil
+}
+
+// nameOf tells name and tag of an image of a place, which may be all that it is called by there. docker.io's own prefix is
+// left out: people do not say it.
+func nameOf(e src.Entry, place string) (name, tag string) {
+	ref := strings.TrimPrefix(strings.TrimPrefix(e.Descriptor.Annotations["io.containerd.image.name"], "docker.io/"), "library/")
+	if ref == "" {
+		ref = e.Name
+	}
+	i := strings.LastIndexByte(ref, ':')
+	switch {
+	case ref == "":
+		return place, "latest"
+	case i > strings.LastIndexByte(ref, '/'):
+		return ref[:i], ref[i+1:]
+	}
+	return place, ref
 }
 
 // told prints what was loaded where.

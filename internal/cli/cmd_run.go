@@ -85,7 +85,7 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 
 // nothingDelivered refuses the flags that say where an image goes and how its reference is told: run makes none.
 func nothingDelivered(set level) error {
-	for _, flag := range []string{"output", "json"} {
+	for _, flag := range []string{"output", "repo", "image-refs", "tarball", "oci-layout-path", "local", "json"} {
 		if _, given := set[flag]; given {
 			return &usageError{err: fmt.Errorf("run makes no image, so there is nothing for --%s", flag),
 				hint: "drop --" + flag + ", or make an image with: sampan build"}

@@ -11,6 +11,7 @@ import (
 	"sampan/internal/kube"
 	"sampan/internal/output"
 	"sampan/internal/plan"
+	"sampan/internal/transport"
 )
 
 // Exit codes of the tool. `sampan run` gives the program's own.
@@ -19,6 +20,7 @@ const (
 	exitFailed      = 1   // something that should have worked did not
 	exitMisused     = 2   // a word, a setting or a choice that cannot be
 	exitChecked     = 3   // a check found the program unfit
+	exitRefused     = 4   // not authorised: a registry does not let us in
 	exitInterrupted = 130 // Ctrl-C, or a signal that ends
 )
 
@@ -58,6 +60,10 @@ func exitCode(ctx context.Context, err error) int {
 		platform *cargo.UnknownPlatformError
 		program  *programExit
 		manifest *kube.Error
+		name     *transport.NameError
+		word     *output.NameError
+		auth     *transport.AuthError
+		key      *transport.KeyError
 	)
 	switch {
 	case err == nil:
@@ -66,10 +72,12 @@ func exitCode(ctx context.Context, err error) int {
 		return program.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform), errors.As(err, &manifest):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform), errors.As(err, &name), errors.As(err, &word), errors.As(err, &manifest):
 		return exitMisused
 	case errors.As(err, &found):
 		return exitChecked
+	case errors.As(err, &auth), errors.As(err, &key):
+		return exitRefused
 	}
 	return exitFailed
 }

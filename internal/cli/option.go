@@ -39,6 +39,7 @@ type option struct {
 	example string // a line of TOML, for the reference
 	image   func(s *plan.Settings, v value)
 	call    func(w *wishes, v value)
+	hidden  bool     // understood, and told of nowhere: a word of another tool that means the same as one of ours
 	verbs   []string // commands that have it; none means all
 	rival   string   // another option that says the same in other words: the more specific place of the two counts
 }

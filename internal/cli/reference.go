@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Reference gives the pages of docs/reference, by file name: made from the table of options and the commands, so that
@@ -33,7 +34,7 @@ func settingsPage() string {
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | key | variable | default | what it is |\n| --- | --- | --- | --- | --- |\n", g)
 		for _, o := range options {
-			if o.group == g {
+			if o.group == g && !o.hidden {
 				b.WriteString(settingsRow(o))
 			}
 		}
@@ -79,9 +80,23 @@ func commandPage(cmd *cobra.Command) string {
 	}
 	fmt.Fprintf(&b, "```\nsampan %s\n```\n\nExamples:\n\n```\n%s\n```\n", cmd.Use, cmd.Example)
 	if cmd.Flags().HasFlags() {
-		b.WriteString("\nIts options are those of [settings.md](settings.md).\n")
+		b.WriteString("\n" + optionsOf(cmd) + "\n")
 	}
 	return b.String()
+}
+
+// optionsOf says which options a command has.
+func optionsOf(cmd *cobra.Command) string {
+	if cmd.Flags().Lookup("package") != nil {
+		return "Its options are those of [settings.md](settings.md)."
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			names = append(names, "`--"+f.Name+"`")
+		}
+	})
+	return "Options, as in [settings.md](settings.md) where they are there: " + strings.Join(names, ", ") + "."
 }
 
 const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
@@ -90,6 +105,7 @@ const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
 | 1 | failed: something that should have worked did not |
 | 2 | misused: a word, a setting or a choice that cannot be |
 | 3 | a check found the program unfit: dynamic, for another machine, a shared object |
+| 4 | not authorised: a registry does not let us in, or credentials cannot be read |
 | 130 | interrupted |
 
 ` + "`sampan run`" + ` gives the program's own code once the program has started; 128 + N when signal N ended it.

@@ -16,8 +16,8 @@ import (
 )
 
 // commands is the table of verbs.
-var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, loadCommand, resolveCommand, applyCommand,
-	createCommand, deleteCommand, initCommand, planCommand, configCommand, versionCommand}
+var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, pushCommand, loadCommand, resolveCommand, applyCommand,
+	createCommand, deleteCommand, initCommand, planCommand, configCommand, loginCommand, logoutCommand, versionCommand}
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {
@@ -139,14 +139,16 @@ func (f flagValue) Type() string {
 
 // bind gives a command every option of the table. What is set is read back by flags. Only a command that the command
 // line names gets them, or all when there is none: many have nearly all, and every start would pay for each.
-func (a *app) bind(cmd *cobra.Command) map[string]*value {
+//
+// Without names it is every option, else those alone.
+func (a *app) bind(cmd *cobra.Command, names ...string) map[string]*value {
 	held := map[string]*value{}
 	if a.words != nil && !slices.Contains(a.words, cmd.Name()) {
 		return held
 	}
 	cmd.Flags().SortFlags = false
 	for _, o := range options {
-		if !o.of(cmd.Name()) {
+		if !o.of(cmd.Name()) || len(names) > 0 && !slices.Contains(names, o.flag) {
 			continue
 		}
 		v := &value{}
@@ -158,6 +160,7 @@ func (a *app) bind(cmd *cobra.Command) map[string]*value {
 		if o.def == "false" || o.def == "" {
 			f.DefValue = ""
 		}
+		f.Hidden = o.hidden
 	}
 	cmd.SetUsageTemplate(usageTemplate)
 	cmd.SetUsageFunc(usage)

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		"elf":          elfCommand,
 		"podman":       fakePodman,
 		"kubectl":      fakeKubectl,
+
+		"docker-credential-fake": fakeHelper,
+		"hurt":                   hurtCommand,
 	})
 }
 
@@ -64,12 +67,22 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			for _, name := range []string{"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "GITHUB_TOKEN", "HTTP_PROXY", "HTTPS_PROXY"} {
+				e.Setenv(name, "")
+			}
+			newHarbour(e)
 			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   codeCommand,
 			"layout": layoutCommand,
 			"calls":  callsCommand,
+
+			"guard":    guardCommand,
+			"fault":    faultCommand,
+			"logins":   loginsCommand,
+			"pushed":   pushedCommand,
+			"requests": requestsCommand,
 		},
 	})
 }

@@ -82,7 +82,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	}
 	o := plan.Options{Created: created, Outputs: s.w.outputs, Cargo: s.w.cargo, Flags: native.Flags}
 	if len(s.w.binaries) > 0 {
-		err = s.binaries(path, &o)
+		err = s.binaries(ctx, path, &o)
 	} else {
 		err = s.packages(ctx, path, &o)
 	}
@@ -94,6 +94,9 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	}
 	if err := s.natives(ctx); err != nil {
 		return err
+	}
+	if err := s.pushes(); err != nil {
+		return s.decorate(err)
 	}
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
@@ -121,7 +124,7 @@ func (s *session) expand() {
 }
 
 // binaries prepares for programs that are built already.
-func (s *session) binaries(path string, o *plan.Options) error {
+func (s *session) binaries(ctx context.Context, path string, o *plan.Options) error {
 	if path != "" {
 		return &usageError{err: errors.New("--binary and a path to a package exclude each other"), hint: "drop one of them"}
 	}
@@ -152,7 +155,9 @@ func (s *session) binaries(path string, o *plan.Options) error {
 	s.settled = []level{all}
 	o.Settings = all.settings()
 	o.Settings.Row = 1
-	return nil
+	var err error
+	o.VCS, err = s.vcs(ctx)
+	return err
 }
 
 // packages prepares for a compile: finds the workspace, the packages in it, their settings and their triples.

@@ -28,6 +28,9 @@ type wishes struct {
 	triples   []string
 	platforms []string
 	outputs   []string
+	push      bool
+	imageRefs string
+	registry  registryWords
 	manifest  string
 	targetDir string
 	git       gitWords

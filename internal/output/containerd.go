@@ -93,7 +93,7 @@ func (n nerdctl) platform(ctx context.Context) (v1.Platform, error) {
 func (n nerdctl) lacks(ctx context.Context, im *loadable) (names []string, held bool, err error) {
 	for _, full := range im.full {
 		out, err := n.say(ctx, "image", "inspect", "--mode", "native", "--format", "{{.Image.Target.Digest}}", full)
-		if err != nil && !failed(err) {
+		if err != nil && !ended(err) {
 			return nil, false, err
 		}
 		if err == nil && strings.Contains(out, im.manifest) {

@@ -54,8 +54,8 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// failed tells whether a program ended by itself and with an error: it does not know what it was asked for.
-func failed(err error) bool {
+// ended tells whether a program ended by itself and with an error: it does not know what it was asked for.
+func ended(err error) bool {
 	e, ok := errors.AsType[*EngineError](err)
 	return ok && e.Err == nil && !strings.HasPrefix(e.Reason, "there is no ")
 }
@@ -100,7 +100,7 @@ func (p podman) lacks(ctx context.Context, im *loadable) (names []string, held b
 			RepoTags []string `json:"RepoTags"`
 		}
 		out, err := p.say(ctx, "image", "inspect", known)
-		if failed(err) && strings.TrimSpace(out) == "[]" { // what it says of an image that it does not know
+		if ended(err) && strings.TrimSpace(out) == "[]" { // what it says of an image that it does not know
 			continue
 		}
 		if err == nil {

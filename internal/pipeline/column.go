@@ -211,11 +211,17 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 	}
 	var layers []*image.Layer
 	for i, tree := range c.trees {
+		fresh := false
 		l, err := image.NewLayer(ctx, tree, image.LayerOptions{
 			Compression: image.Compression{Algorithm: algorithm, Level: level}, Workers: t.Workers, Store: t.Store,
-			Scratch: t.Scratch, Key: c.keys[i], Progress: c.progress(i, t)})
+			Scratch: t.Scratch, Key: c.keys[i], Progress: c.progress(i, t, &fresh)})
 		if err != nil {
 			return err
+		}
+		for _, d := range t.begun {
+			if d != nil {
+				d.Layer(payload(c.image), l, fresh)
+			}
 		}
 		layers = append(layers, l)
 	}
@@ -230,14 +236,26 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 	return c.part(t)
 }
 
-// progress tells of the layer that takes time: the files and the program, not the constant one.
-func (c *column) progress(i int, t Tools) func(done, total int64) {
-	if i == 0 {
-		return nil
-	}
+// progress tells of the layer that takes time: the files and the program, not the constant one. Only a layer that is
+// being made has any, so that it also tells deliveries what is coming: the layer, and with the program's the config.
+func (c *column) progress(i int, t Tools, fresh *bool) func(done, total int64) {
 	name, _, _ := strings.Cut(c.names[i], ":")
 	return func(done, total int64) {
-		t.event(Event{Kind: "layer", Image: c.image.Name, Text: strings.ToLower(name), Done: done, Total: total})
+		if !*fresh {
+			*fresh = true
+			blobs := 1
+			if i == len(c.trees)-1 {
+				blobs = 2
+			}
+			for _, d := range t.begun {
+				if d != nil {
+					d.Soon(payload(c.image), blobs)
+				}
+			}
+		}
+		if i > 0 {
+			t.event(Event{Kind: "layer", Image: c.image.Name, Text: strings.ToLower(name), Done: done, Total: total})
+		}
 	}
 }
 
@@ -324,7 +342,7 @@ func payloads(p *plan.Plan, columns []column, r *Result) ([]output.Payload, erro
 	var out []output.Payload
 	for i := 0; i < len(columns); {
 		im := columns[i].image
-		pay := output.Payload{Name: im.Name, Tags: im.Tags}
+		pay := payload(im)
 		sum := Summary{Name: im.Name}
 		// Platforms share layers: Static nearly always. A digest is stored, and pulled, once.
 		blobs, layers := map[v1.Hash]int64{}, map[v1.Hash]int64{}

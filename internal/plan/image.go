@@ -33,8 +33,14 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 		name = imageName(main)
 	}
 	im.Name = fill.Replace(name)
+	im.Repository = repository(s, im.Name)
 	for _, t := range s.Tags {
-		im.Tags = append(im.Tags, tagOf(fill.Replace(t)))
+		tag, err := gitTag(fill.Replace(t), o.VCS)
+		if err != nil {
+			err.Package = im.Package
+			return im, err
+		}
+		im.Tags = append(im.Tags, tagOf(tag))
 	}
 	if len(im.Tags) == 0 {
 		im.Tags = []string{"latest"}
@@ -66,6 +72,18 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 		return im, err
 	}
 	return im, nil
+}
+
+// repository is the whole name of where an image is pushed: its own name below the setting's, or where that has it.
+func repository(s Settings, name string) string {
+	repo := strings.TrimSuffix(s.Repo, "/")
+	switch {
+	case repo == "" || s.Bare && !strings.Contains(repo, "{name}"):
+		return repo
+	case strings.Contains(repo, "{name}"):
+		return strings.ReplaceAll(repo, "{name}", name)
+	}
+	return repo + "/" + name
 }
 
 func adviceOf(err error) string {
@@ -158,6 +176,30 @@ func imageName(bin string) string {
 		return "program"
 	}
 	return name
+}
+
+// gitTag fills in what git knows of the source. Nothing else of a branch's name may be in a tag than letters, digits and
+// what parts them.
+func gitTag(t string, v VCS) (string, *SettingError) {
+	for hole, word := range map[string]string{"{git.branch}": v.Branch, "{git.short}": v.Short} {
+		if !strings.Contains(t, hole) {
+			continue
+		}
+		if word == "" {
+			return "", &SettingError{Key: "tags", Reason: "git does not tell what " + hole + " is: no branch is checked out, or this is no repository", Advice: "--tag NAME, or check a branch out"}
+		}
+		word = strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+				return r
+			}
+			return '-'
+		}, word)
+		if strings.HasPrefix(t, hole) {
+			word = strings.TrimLeft(word, ".-") // a tag begins with neither
+		}
+		t = strings.ReplaceAll(t, hole, word)
+	}
+	return t, nil
 }
 
 // tagOf makes a version a tag: "+" may stand in a version and not in a tag.

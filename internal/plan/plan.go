@@ -19,7 +19,7 @@ import (
 type Plan struct {
 	Compiles []Compile `json:"compiles"`
 	Images   []Image   `json:"images"`
-	Outputs  []string  `json:"outputs"` // as output.Parse reads them; "{name}" stands for the image's name
+	Outputs  []string  `json:"outputs"` // as output.Parse reads them, "{name}" stands for the image's name; "registry" is where each image's Repository says
 	Created  time.Time `json:"created"`
 }
 
@@ -56,6 +56,7 @@ type Compile struct {
 // Image is one image, for one or several platforms.
 type Image struct {
 	Name        string            `json:"name"`
+	Repository  string            `json:"repository,omitempty"` // where it is pushed, with its host
 	Package     string            `json:"package,omitempty"`
 	Programs    []Program         `json:"programs"`
 	Platforms   []v1.Platform     `json:"platforms"`

@@ -3,6 +3,7 @@
 package source
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,117 +17,180 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// core is one image for one platform, as ggcr wants it told.
-type core struct {
-	s         *Source
-	mediaType types.MediaType
-	raw       []byte
-	config    []byte
-	layers    map[v1.Hash]v1.Descriptor
+// Load reads an image, for one or several platforms: index is nil for one that is in no index of its own.
+func (p *Place) Load(e Entry) (images []v1.Image, index v1.ImageIndex, err error) {
+	images, index, err = p.load(e.Descriptor)
+	if err != nil {
+		return nil, nil, &Error{Path: p.Path, Err: err, hint: "it is damaged, or not for images: make it anew with sampan build"}
+	}
+	return images, index, nil
 }
 
-// platform reads manifest and config.
-func (s *Source) platform(d v1.Descriptor) (v1.Image, error) {
-	if !d.MediaType.IsImage() {
-		return nil, fmt.Errorf("its media type is %q, that of no image", d.MediaType)
+func (p *Place) load(d v1.Descriptor) ([]v1.Image, v1.ImageIndex, error) {
+	if d.MediaType.IsImage() {
+		img, err := p.image(d)
+		return []v1.Image{img}, nil, err
 	}
-	raw, err := s.document(blobName(d.Digest), &d)
+	if !d.MediaType.IsIndex() {
+		return nil, nil, fmt.Errorf("%s is neither an image nor an index: %q", d.Digest, d.MediaType)
+	}
+	raw, err := p.document(d)
+	if err != nil {
+		return nil, nil, err
+	}
+	var m v1.IndexManifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, nil, fmt.Errorf("parse index %s: %w", d.Digest, err)
+	}
+	var images []v1.Image
+	for _, child := range m.Manifests {
+		if !child.MediaType.IsImage() {
+			return nil, nil, fmt.Errorf("index %s holds %q, and only images are read", d.Digest, child.MediaType)
+		}
+		img, err := p.image(child)
+		if err != nil {
+			return nil, nil, err
+		}
+		images = append(images, img)
+	}
+	return images, &indexOf{d: d, raw: raw, m: &m, images: images}, nil
+}
+
+// document reads a manifest, an index or a config, and checks that it is the one that its descriptor names.
+func (p *Place) document(d v1.Descriptor) ([]byte, error) {
+	path, err := blobPath(d.Digest)
 	if err != nil {
 		return nil, err
 	}
-	var both struct {
-		Manifests, FSLayers json.RawMessage
-		MediaType           types.MediaType
+	data, err := p.small(path)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != d.Digest.Hex || int64(len(data)) != d.Size {
+		return nil, fmt.Errorf("%s holds other bytes (%d of them)", d.Digest, len(data))
+	}
+	return data, nil
+}
+
+// blobPath makes a path of a digest that was checked: v1.Hash holds whatever somebody put into it.
+func blobPath(h v1.Hash) (string, error) {
+	if raw, err := hex.DecodeString(h.Hex); h.Algorithm != "sha256" || err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != h.Hex {
+		return "", fmt.Errorf("%q is not a SHA-256 digest", h.String())
+	}
+	return "blobs/sha256/" + h.Hex, nil
+}
+
+func (p *Place) image(d v1.Descriptor) (v1.Image, error) {
+	raw, err := p.document(d)
+	if err != nil {
+		return nil, err
 	}
 	var m v1.Manifest
-	if err := errors.Join(json.Unmarshal(raw, &both), json.Unmarshal(raw, &m)); err != nil {
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("parse manifest %s: %w", d.Digest, err)
+	}
+	if m.MediaType != "" && m.MediaType != d.MediaType {
+		return nil, fmt.Errorf("manifest %s says that it is %q, and its descriptor %q", d.Digest, m.MediaType, d.MediaType)
+	}
+	config, err := p.document(m.Config)
+	if err != nil {
 		return nil, err
 	}
-	if both.Manifests != nil || both.FSLayers != nil || both.MediaType != "" && both.MediaType != d.MediaType {
-		return nil, errors.New("it is no manifest of an image")
+	return partial.CompressedToImage(&imageOf{p: p, d: d, raw: raw, m: &m, config: config})
+}
+
+// imageOf is what partial wants to know of an image.
+type imageOf struct {
+	p           *Place
+	d           v1.Descriptor
+	raw, config []byte
+	m           *v1.Manifest
+}
+
+func (i *imageOf) RawManifest() ([]byte, error)        { return i.raw, nil }
+func (i *imageOf) RawConfigFile() ([]byte, error)      { return i.config, nil }
+func (i *imageOf) MediaType() (types.MediaType, error) { return i.d.MediaType, nil }
+func (i *imageOf) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+	if h == i.m.Config.Digest {
+		return &layerOf{i.p, i.m.Config}, nil
 	}
-	c := &core{s: s, mediaType: d.MediaType, raw: raw, layers: map[v1.Hash]v1.Descriptor{}}
-	if c.config, err = s.document(blobName(m.Config.Digest), &m.Config); err != nil {
-		return nil, err
-	}
-	for _, l := range m.Layers {
-		if !l.MediaType.IsLayer() || len(l.URLs) > 0 {
-			return nil, fmt.Errorf("layer %s is of a kind that is not taken: %q", l.Digest, l.MediaType)
+	for _, d := range i.m.Layers {
+		if d.Digest == h {
+			return &layerOf{i.p, d}, nil
 		}
-		c.layers[l.Digest] = l
 	}
-	return partial.CompressedToImage(c)
+	return nil, fmt.Errorf("manifest %s names no layer %s", i.d.Digest, h)
 }
 
-func (c *core) RawConfigFile() ([]byte, error)      { return c.config, nil }
-func (c *core) MediaType() (types.MediaType, error) { return c.mediaType, nil }
-func (c *core) RawManifest() ([]byte, error)        { return c.raw, nil }
-func (c *core) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
-	d, ok := c.layers[h]
-	if !ok {
-		return nil, fmt.Errorf("there is no layer %s", h)
-	}
-	return &layer{s: c.s, d: d}, nil
-}
-
-// layer is a blob that is hashed while it is read.
-type layer struct {
-	s *Source
+// layerOf is a layer in a file.
+type layerOf struct {
+	p *Place
 	d v1.Descriptor
 }
 
-func (l *layer) Digest() (v1.Hash, error)            { return l.d.Digest, nil }
-func (l *layer) Size() (int64, error)                { return l.d.Size, nil }
-func (l *layer) MediaType() (types.MediaType, error) { return l.d.MediaType, nil }
-func (l *layer) Compressed() (io.ReadCloser, error) {
-	r, size, err := l.s.files.open(blobName(l.d.Digest))
+func (l *layerOf) Digest() (v1.Hash, error)            { return l.d.Digest, nil }
+func (l *layerOf) Size() (int64, error)                { return l.d.Size, nil }
+func (l *layerOf) MediaType() (types.MediaType, error) { return l.d.MediaType, nil }
+
+// Compressed reads the layer. The last byte is given only when all of them are those that the digest names.
+func (l *layerOf) Compressed() (io.ReadCloser, error) {
+	path, err := blobPath(l.d.Digest)
 	if err != nil {
 		return nil, err
 	}
-	if size != l.d.Size {
-		r.Close()
-		return nil, fmt.Errorf("layer %s has %d bytes, and should have %d", l.d.Digest, size, l.d.Size)
+	f, err := l.p.open(path)
+	if err != nil {
+		return nil, &Error{Path: l.p.Path, Err: err, hint: "it is not whole: make it anew with sampan build"}
 	}
-	return &verified{ReadCloser: r, hash: sha256.New(), want: l.d.Digest}, nil
+	return &checked{f: f, l: l, sum: sha256.New(), left: l.d.Size}, nil
 }
 
-// verified gives an error at the end of bytes that are not those of the digest.
-type verified struct {
-	io.ReadCloser
-	hash hash.Hash
-	want v1.Hash
+// checked hashes what is read.
+type checked struct {
+	f    io.ReadCloser
+	l    *layerOf
+	sum  hash.Hash
+	left int64
 }
 
-func (v *verified) Read(p []byte) (int, error) {
-	n, err := v.ReadCloser.Read(p)
-	v.hash.Write(p[:n])
-	if err == io.EOF && hex.EncodeToString(v.hash.Sum(nil)) != v.want.Hex {
-		return n, fmt.Errorf("layer %s holds other bytes", v.want)
+func (c *checked) Read(b []byte) (int, error) {
+	n, err := c.f.Read(b)
+	c.left -= int64(n)
+	c.sum.Write(b[:n])
+	ended := err == io.EOF
+	if err != nil && !ended {
+		return n, err
+	}
+	if c.left < 0 || ended && c.left > 0 || (ended || c.left == 0) && hex.EncodeToString(c.sum.Sum(nil)) != c.l.d.Digest.Hex {
+		return 0, &Error{Path: c.l.p.Path, Err: fmt.Errorf("layer %s holds other bytes", c.l.d.Digest), hint: "it is damaged: make it anew with sampan build"}
 	}
 	return n, err
 }
 
-// index is an index whose images are all there.
-type index struct {
-	raw        []byte
-	parsed     *v1.IndexManifest
-	descriptor v1.Descriptor
-	images     []v1.Image
+func (c *checked) Close() error { return c.f.Close() }
+
+// indexOf is an index over images that were read.
+type indexOf struct {
+	d      v1.Descriptor
+	raw    []byte
+	m      *v1.IndexManifest
+	images []v1.Image
 }
 
-func (x *index) MediaType() (types.MediaType, error)       { return x.descriptor.MediaType, nil }
-func (x *index) Digest() (v1.Hash, error)                  { return x.descriptor.Digest, nil }
-func (x *index) Size() (int64, error)                      { return x.descriptor.Size, nil }
-func (x *index) IndexManifest() (*v1.IndexManifest, error) { return x.parsed.DeepCopy(), nil }
-func (x *index) RawManifest() ([]byte, error)              { return x.raw, nil }
-func (x *index) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
-	return nil, fmt.Errorf("there is no index %s", h)
+func (i *indexOf) MediaType() (types.MediaType, error)       { return i.d.MediaType, nil }
+func (i *indexOf) Digest() (v1.Hash, error)                  { return i.d.Digest, nil }
+func (i *indexOf) Size() (int64, error)                      { return int64(len(i.raw)), nil }
+func (i *indexOf) IndexManifest() (*v1.IndexManifest, error) { return i.m.DeepCopy(), nil }
+func (i *indexOf) RawManifest() ([]byte, error)              { return bytes.Clone(i.raw), nil }
+func (i *indexOf) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
+	return nil, errors.New("no index within an index")
 }
-func (x *index) Image(h v1.Hash) (v1.Image, error) {
-	for _, im := range x.images {
-		if got, err := im.Digest(); err == nil && got == h {
-			return im, nil
+
+func (i *indexOf) Image(h v1.Hash) (v1.Image, error) {
+	for at, d := range i.m.Manifests {
+		if d.Digest == h {
+			return i.images[at], nil
 		}
 	}
-	return nil, fmt.Errorf("there is no image %s", h)
+	return nil, fmt.Errorf("index %s names no image %s", i.d.Digest, h)
 }

@@ -5,243 +5,228 @@ package source
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
-	"math/rand"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-func img(t testing.TB, seed int64) v1.Image {
-	t.Helper()
-	im, err := random.Image(4<<10, 2, random.WithSource(rand.NewSource(seed)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return mutate.ConfigMediaType(mutate.MediaType(im, types.OCIManifestSchema1), types.OCIConfigJSON)
+const (
+	imageType = "application/vnd.oci.image.manifest.v1+json"
+	indexType = "application/vnd.oci.image.index.v1+json"
+)
+
+func digest(data string) string {
+	sum := sha256.Sum256([]byte(data))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// sample is a layout by another's hand: an image under two names, and an index of two images.
-func sample(t testing.TB) string {
+func descriptor(mediaType, data string) string {
+	return fmt.Sprintf(`{"mediaType":%q,"digest":%q,"size":%d}`, mediaType, digest(data), len(data))
+}
+
+// stock is the files of a layout.
+type stock map[string]string
+
+func (s stock) add(data string) string {
+	s["blobs/sha256/"+strings.TrimPrefix(digest(data), "sha256:")] = data
+	return data
+}
+
+// image adds an image of one layer of random-looking text, and gives its manifest.
+func (s stock) image(seed string) string {
+	var tarred bytes.Buffer
+	w := tar.NewWriter(&tarred)
+	_ = w.WriteHeader(&tar.Header{Name: seed, Mode: 0o644, Size: int64(len(seed))})
+	_, _ = io.WriteString(w, seed)
+	_ = w.Close()
+	layer := s.add(tarred.String())
+	config := s.add(fmt.Sprintf(`{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[%q]}}`, digest(layer)))
+	return s.add(fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":%s,"layers":[%s]}`, imageType,
+		descriptor("application/vnd.oci.image.config.v1+json", config), descriptor("application/vnd.oci.image.layer.v1.tar", layer)))
+}
+
+func (s stock) index(descriptors ...string) {
+	s["index.json"] = `{"schemaVersion":2,"manifests":[` + strings.Join(descriptors, ",") + `]}`
+}
+
+func (s stock) folder(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "boat")
-	p, err := layout.Write(dir, empty.Index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := img(t, 1)
-	for _, a := range []map[string]string{
-		{refName: "hello:v1", containerdName: "docker.io/library/hello:v1"},
-		{refName: "hello:latest", containerdName: "docker.io/library/hello:latest"},
-	} {
-		if err := p.AppendImage(one, layout.WithAnnotations(a)); err != nil {
+	dir := t.TempDir()
+	for name, data := range s {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-	}
-	two := mutate.IndexMediaType(mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: img(t, 2)}, mutate.IndexAddendum{Add: img(t, 3)}), types.OCIImageIndex)
-	if err := p.AppendIndex(two, layout.WithAnnotations(map[string]string{refName: "edge"})); err != nil {
-		t.Fatal(err)
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }
 
-// archived puts a folder into a tar file.
-func archived(t testing.TB, dir string) string {
+func (s stock) archive(t *testing.T) string {
 	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	if err := w.AddFS(os.DirFS(dir)); err != nil {
+	path := filepath.Join(t.TempDir(), "a.tar")
+	f, err := os.Create(path)
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	for name, data := range s {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), PAXRecords: map[string]string{"SAMPAN.x": strings.Repeat("y", 700)}}); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(w, data)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "boat.tar")
-	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-// TestOpen: both forms tell the same, and another's validator finds every byte right.
-func TestOpen(t *testing.T) {
-	dir := sample(t)
-	for _, path := range []string{dir, archived(t, dir), "oci:" + dir, "oci-archive:" + archived(t, dir)} {
-		s, err := Open(path)
+func TestLayoutsAndArchives(t *testing.T) {
+	s := stock{}
+	one, two := s.image("one"), s.image("two")
+	sub := s.add(`{"schemaVersion":2,"mediaType":"` + indexType + `","manifests":[` + descriptor(imageType, one) + "," + descriptor(imageType, two) + `]}`)
+	s.index(descriptor(imageType, one), descriptor(indexType, sub))
+	for _, path := range []string{s.folder(t), s.archive(t)} {
+		p, err := Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(s.Images) != 2 {
-			t.Fatalf("%s: %d images", path, len(s.Images))
+		images, index, err := p.Load(p.Entries[0])
+		if err != nil || index != nil || len(images) != 1 {
+			t.Fatalf("%d images, %v, %v", len(images), index, err)
 		}
-		a, b := s.Images[0], s.Images[1]
-		if a.Name != "hello" || !slices.Equal(a.Tags, []string{"v1", "latest"}) || a.Index != nil {
-			t.Errorf("%s: %s %v", path, a.Name, a.Tags)
+		if err := validate.Image(images[0], validate.Fast); err != nil {
+			t.Error(err)
 		}
-		if b.Name != "boat" || !slices.Equal(b.Tags, []string{"edge"}) || len(b.Platforms) != 2 {
-			t.Errorf("%s: %s %v", path, b.Name, b.Tags)
+		images, index, err = p.Load(p.Entries[1])
+		if err != nil || len(images) != 2 {
+			t.Fatalf("%d images, %v", len(images), err)
 		}
-		if err := errors.Join(validate.Image(a.Platforms[0]), validate.Index(b.Index), s.Close()); err != nil {
+		if got, _ := index.Digest(); got.String() != digest(sub) {
+			t.Error(got)
+		}
+		if err := validate.Index(index, validate.Fast); err != nil {
+			t.Error(err)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestNothingIsBelieved(t *testing.T) {
+	for name, spoil := range map[string]func(s stock, manifest string){
+		"a manifest of other bytes": func(s stock, m string) {
+			s["blobs/sha256/"+strings.TrimPrefix(digest(m), "sha256:")] = m + " "
+		},
+		"a path for a digest": func(s stock, m string) {
+			s.index(`{"mediaType":"` + imageType + `","digest":"sha256:` + strings.Repeat("../", 21) + `x","size":1}`)
+		},
+		"another algorithm": func(s stock, m string) {
+			s.index(`{"mediaType":"` + imageType + `","digest":"sha512:` + strings.Repeat("ab", 64) + `","size":1}`)
+		},
+		"another media type": func(s stock, m string) { s.index(descriptor("text/plain", m)) },
+		"manifest as index": func(s stock, m string) {
+			s.index(strings.Replace(descriptor(imageType, m), imageType, "application/vnd.docker.distribution.manifest.v2+json", 1))
+		},
+		"no manifest": func(s stock, m string) { delete(s, "blobs/sha256/"+strings.TrimPrefix(digest(m), "sha256:")) },
+		"index in an index": func(s stock, m string) {
+			inner := s.add(`{"schemaVersion":2,"manifests":[]}`)
+			outer := s.add(`{"schemaVersion":2,"manifests":[` + descriptor(indexType, inner) + `]}`)
+			s.index(descriptor(indexType, outer))
+		},
+		"no JSON":     func(s stock, m string) { s["index.json"] = "{" },
+		"no image":    func(s stock, m string) { s.index() },
+		"no index":    func(s stock, m string) { delete(s, "index.json") },
+		"a huge file": func(s stock, m string) { s["index.json"] = strings.Repeat(" ", maxJSON+1) },
+	} {
+		s := stock{}
+		m := s.image("one")
+		s.index(descriptor(imageType, m))
+		spoil(s, m)
+		for _, path := range []string{s.folder(t), s.archive(t)} {
+			p, err := Open(path)
+			if err == nil {
+				_, _, err = p.Load(p.Entries[0])
+				p.Close()
+			}
+			var e *Error
+			if !errors.As(err, &e) || e.Hint() == "" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// A layer of other bytes never comes out whole.
+func TestLayersAreHashedAsTheyAreRead(t *testing.T) {
+	for name, spoil := range map[string]func(string) string{
+		"changed": func(d string) string { return d[:100] + "x" + d[101:] },
+		"cut":     func(d string) string { return d[:len(d)-1] },
+		"longer":  func(d string) string { return d + "x" },
+		"empty":   func(string) string { return "" },
+		"":        func(d string) string { return d }, // and one that is as it should be
+	} {
+		s := stock{}
+		m := s.image("one")
+		s.index(descriptor(imageType, m))
+		for path, data := range s {
+			if len(data) > 1024 && path != "index.json" {
+				s[path] = spoil(data)
+			}
+		}
+		p, err := Open(s.folder(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		images, _, err := p.Load(p.Entries[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		layers, err := images[0].Layers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := layers[0].Compressed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, _ := layers[0].Size()
+		got, err := io.Copy(io.Discard, r)
+		var e *Error
+		if name == "" && (err != nil || got != size) || name != "" && (!errors.As(err, &e) || got >= size) {
+			t.Errorf("%s: %d of %d bytes, %v", name, got, size, err)
+		}
+		r.Close()
+	}
+}
+
+func TestPlacesThatAreNone(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte(strings.Repeat("no archive ", 100)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(t.TempDir(), "nothing"), t.TempDir(), text} {
+		p, err := Open(path)
+		var e *Error
+		if !errors.As(err, &e) || e.Hint() == "" || p != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if got, err := b.Index.Digest(); err != nil || got != b.Digest {
-			t.Errorf("%s: index %s, %v", path, got, err)
-		}
 	}
-	for word, want := range map[string]int{dir + ":edge": 1, dir + ":v1": 1, dir + "@sha256:" + strings.Repeat("0", 64): 0, dir + ":none": 0} {
-		s, err := Open("oci:" + word)
-		switch {
-		case err == nil && len(s.Images) != want, err != nil && want > 0:
-			t.Errorf("%s: %v", word, err)
-		case err == nil:
-			s.Close()
-		}
+	if _, err := (&Place{Path: t.TempDir()}).open("x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
-}
-
-// TestRefuse: what is damaged, and what could be understood in two ways.
-func TestRefuse(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		damage func(t *testing.T, dir string)
-		says   string
-	}{
-		{"no layout", func(t *testing.T, dir string) { remove(t, dir, "index.json") }, "no index.json"},
-		{"flipped bit in a manifest", func(t *testing.T, dir string) { flip(t, dir, manifest(t, dir)) }, "holds other bytes"},
-		{"manifest missing", func(t *testing.T, dir string) { remove(t, dir, manifest(t, dir)) }, "no such file"},
-		{"manifest is a link", func(t *testing.T, dir string) {
-			name := manifest(t, dir)
-			remove(t, dir, name)
-			if err := os.Symlink("/etc/passwd", filepath.Join(dir, name)); err != nil {
-				t.Fatal(err)
-			}
-		}, ""},
-		{"huge index", func(t *testing.T, dir string) { write(t, dir, "index.json", strings.Repeat(" ", maxJSON+1)) }, "has 4194305 bytes"},
-		{"digest with a path", func(t *testing.T, dir string) {
-			write(t, dir, "index.json", `{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":"sha256:../../../../etc/passwd"}]}`)
-		}, "index.json"},
-		{"two kinds at once", func(t *testing.T, dir string) {
-			write(t, dir, "index.json", `{"schemaVersion":2,"manifests":[],"layers":[]}`)
-		}, "it is no index"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			dir := sample(t)
-			c.damage(t, dir)
-			_, err := Open(dir)
-			var e *Error
-			if !errors.As(err, &e) || !strings.Contains(err.Error(), c.says) || e.Hint() == "" {
-				t.Errorf("error %v", err)
-			}
-		})
-	}
-	dir := sample(t)
-	s, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	layers, err := s.Images[0].Platforms[0].Layers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := layers[0].Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	flip(t, dir, blobName(d))
-	r, err := layers[0].Compressed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(io.Discard, r); err == nil || !strings.Contains(err.Error(), "holds other bytes") {
-		t.Errorf("a flipped bit in a layer: %v", err)
-	}
-}
-
-// TestRefuseArchives: files that are no archive, or two at once.
-func TestRefuseArchives(t *testing.T) {
-	good, err := os.ReadFile(archived(t, sample(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var zipped, twice bytes.Buffer
-	zw := gzip.NewWriter(&zipped)
-	_, _ = zw.Write(good)
-	zw.Close()
-	tw := tar.NewWriter(&twice)
-	for range 2 {
-		_ = tw.WriteHeader(&tar.Header{Name: "index.json", Size: 2, Mode: 0o644})
-		_, _ = tw.Write([]byte("{}"))
-	}
-	tw.Close()
-	for name, c := range map[string]struct {
-		data []byte
-		says string
-	}{
-		"gzip":  {zipped.Bytes(), "gunzip"},
-		"text":  {bytes.Repeat([]byte("hello\n"), 500), "no tar file"},
-		"cut":   {good[:len(good)/2], ""},
-		"twice": {twice.Bytes(), "index.json is twice"},
-		"empty": {nil, "no index.json"},
-	} {
-		path := filepath.Join(t.TempDir(), name)
-		write(t, filepath.Dir(path), name, string(c.data))
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("nothing there: %v", err)
-	}
-}
-
-func write(t testing.TB, dir, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func remove(t testing.TB, dir, name string) {
-	t.Helper()
-	if err := os.Remove(filepath.Join(dir, name)); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func flip(t testing.TB, dir, name string) {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[len(data)/2] ^= 1
-	write(t, dir, name, string(data))
-}
-
-// manifest is the file of the first manifest.
-func manifest(t testing.TB, dir string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join(dir, "index.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var x v1.IndexManifest
-	if err := json.Unmarshal(data, &x); err != nil {
-		t.Fatal(err)
-	}
-	return blobName(x.Manifests[0].Digest)
 }
