@@ -89,7 +89,7 @@ func (d *docker) connect() error {
 	if d.client != nil {
 		return nil
 	}
-	t := &http.Transport{DisableCompression: true, MaxIdleConns: 2, IdleConnTimeout: engineStall,
+	t := &http.Transport{DisableCompression: true, MaxIdleConns: 2, IdleConnTimeout: engineStall, WriteBufferSize: 64 << 10,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			d.mu.Lock()
 			conn := d.early
@@ -299,7 +299,7 @@ func (d *docker) load(ctx context.Context, _ *loadable, t *tarFile) error {
 	if err != nil {
 		return err
 	}
-	s := t.stream(ctx)
+	s := t.stream()
 	req.Body, req.ContentLength = struct {
 		io.Reader
 		io.Closer

@@ -62,7 +62,7 @@ func ended(err error) bool {
 
 // feed runs the program with the archive as its stdin.
 func (t tool) feed(ctx context.Context, archive *tarFile, words ...string) error {
-	s := archive.stream(ctx)
+	s := archive.stream()
 	_, err := run.Output(ctx, t.Runner, run.Cmd{Path: t.argv[0], Args: append(append([]string{}, t.argv[1:]...), words...), Env: t.Env, Stdin: s})
 	if own := s.end(); own != nil && ctx.Err() == nil {
 		return own
