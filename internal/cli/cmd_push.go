@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,7 +85,7 @@ func (a *app) push(ctx context.Context, set level, from string, refs []string) e
 		return err
 	}
 	defer client.Close()
-	out := &output.Registry{Client: client, Memory: filepath.Join(a.cacheDir(), "pushed")}
+	out := a.toRegistry(client)
 	if err := out.Preflight(ctx, payloads); err != nil {
 		return err
 	}

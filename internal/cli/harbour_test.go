@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,7 +22,7 @@ import (
 // harbour is the registry of one script, at $REGISTRY.
 type harbour struct {
 	store *faulty.Store
-	guard *faulty.Guard // nil until a script wants one
+	guard atomic.Pointer[faulty.Guard] // nil until a script wants one
 	proxy *faulty.Proxy
 }
 
@@ -37,8 +38,8 @@ func newHarbour(e *testscript.Env) {
 
 // ServeHTTP asks the guard, if there is one.
 func (h *harbour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.guard != nil {
-		h.guard.ServeHTTP(w, r)
+	if g := h.guard.Load(); g != nil {
+		g.ServeHTTP(w, r)
 		return
 	}
 	h.store.ServeHTTP(w, r)
@@ -49,7 +50,7 @@ func harbourOf(ts *testscript.TestScript) *harbour { return ts.Value(harbourKey{
 // guardCommand wants a login from now on: guard token|basic USER PASSWORD.
 func guardCommand(ts *testscript.TestScript, _ bool, args []string) {
 	h := harbourOf(ts)
-	h.guard = &faulty.Guard{Behind: h.store, User: args[1], Password: args[2], Basic: args[0] == "basic"}
+	h.guard.Store(&faulty.Guard{Behind: h.store, User: args[1], Password: args[2], Basic: args[0] == "basic"})
 }
 
 // faultCommand answers requests of a kind with a status: fault KIND STATUS TIMES [BODY].

@@ -115,7 +115,14 @@ func (s *session) output(spec string) (output.Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &output.Registry{Client: client, Memory: filepath.Join(s.cacheDir(), "pushed")}, nil
+	return s.toRegistry(client), nil
+}
+
+// toRegistry is the output that pushes.
+func (a *app) toRegistry(client *transport.Client) *output.Registry {
+	return &output.Registry{Client: client, Memory: filepath.Join(a.cacheDir(), "pushed"), Progress: func(repository string, done, total int64) {
+		a.progress.Handle(ui.Event{Kind: "layer", Image: repository, Text: "push", Done: done, Total: total})
+	}}
 }
 
 // client speaks with registries as the words say. No credential is read before a registry asks for one.

@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			for _, name := range []string{"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "GITHUB_TOKEN", "HTTP_PROXY", "HTTPS_PROXY"} {
 				e.Setenv(name, "")
 			}
+			e.Setenv("GORACE", "atexit_sleep_ms=10") // a second for every process otherwise
 			newHarbour(e)
 			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
 		},

@@ -17,6 +17,9 @@ import (
 type Registry struct {
 	Client *transport.Client
 	Memory string // folder that remembers what was pushed where; "" for none
+
+	// Progress is told how many bytes of a large blob are on their way, from several goroutines at once; nil for nobody.
+	Progress func(repository string, done, total int64)
 }
 
 // Write pushes, one delivery from beginning to end.

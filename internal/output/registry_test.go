@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"math/rand"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"sampan/internal/faulty"
 	"sampan/internal/transport"
@@ -386,4 +388,25 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 	all := make([]byte, 1<<16)
 	t.Errorf("%d goroutines, were %d:\n%s", runtime.NumGoroutine(), before, all[:runtime.Stack(all, true)])
+}
+
+// What is on its way for long is told of, up to its last byte.
+func TestProgressOfAPush(t *testing.T) {
+	img, err := random.Image(3<<20, 1, random.WithSource(rand.NewSource(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWharf(t, nil)
+	w.proxy.Play(faulty.Fault{Kind: faulty.Body, Act: faulty.Cut(2<<20, true)})
+	var last, calls int64
+	w.reg.Progress = func(repository string, done, total int64) {
+		if last = done; done > total || repository != w.proxy.Host+"/app" {
+			t.Errorf("%s: %d of %d", repository, done, total)
+		}
+		calls++
+	}
+	r := w.push(Payload{Name: "app", Repository: w.proxy.Host + "/app", Images: []v1.Image{img}})[0]
+	if last != r.Blobs[0].Size || calls < 3 {
+		t.Errorf("told %d times, last %d of %d", calls, last, r.Blobs[0].Size)
+	}
 }

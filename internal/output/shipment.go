@@ -339,8 +339,31 @@ func (d *shipment) upload(ctx context.Context, t *target, b blob, u *transport.U
 		if b.layer == nil {
 			return io.NopCloser(bytes.NewReader(b.data)), nil
 		}
-		return b.layer.Compressed()
+		r, err := b.layer.Compressed()
+		if err != nil || d.r.Progress == nil || b.size < largeBlob {
+			return r, err
+		}
+		return &toldReader{ReadCloser: r, tell: func(done int64) { d.r.Progress(t.name.String(), done, b.size) }}, nil
 	}}, u)
+}
+
+// largeBlob is the size from which a blob's way is told of, in bytes.
+const largeBlob = 1 << 20
+
+// toldReader tells how much was read.
+type toldReader struct {
+	io.ReadCloser
+	tell func(done int64)
+	done int64
+}
+
+func (r *toldReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if n > 0 {
+		r.done += int64(n)
+		r.tell(r.done)
+	}
+	return n, err
 }
 
 func (d *shipment) enter(ctx context.Context) error {
