@@ -118,7 +118,10 @@ func TestInit(t *testing.T) {
 	// On a terminal the program is in front: it may read, and Ctrl-C ends it.
 	argv, denv := docker.Client("run", "-it", "--rm", "--network", "none", "deaf:init")
 	for word, typed := range map[string]string{"read": "boat\n", "sleep": "\x03"} {
-		out := Exec(t, dir, denv, "sh", "-c", `(sleep 3; printf "$1"; sleep 3) | timeout 60 script -qec "$2" /dev/null`, "sh", typed, strings.Join(argv, " ")+" "+word)
+		// Nothing is typed before the program runs: until then the terminal is the client's.
+		const session = `rm -f in out; mkfifo in; timeout 60 script -qfec "$2" out <in & exec 3>in
+			until grep -q pid out 2>/dev/null || ! kill -0 $!; do sleep 0.1; done; printf "$1" >&3; wait $!`
+		out := Exec(t, t.TempDir(), denv, "bash", "-c", session, "bash", typed, strings.Join(argv, " ")+" "+word)
 		if want := map[string]string{"read": "read boat", "sleep": "^C"}[word]; !strings.Contains(out.Stdout, want) || out.Code != map[string]int{"read": 0, "sleep": 130}[word] {
 			t.Errorf("%s on a terminal: code %d, %q", word, out.Code, out.Stdout)
 		}
