@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 
-.PHONY: test long fuzz bench programs
+.PHONY: test long fuzz soak bench programs
 
 # What CI runs.
 test:
@@ -10,6 +10,11 @@ test:
 # (200 kills instead of a few, for one).
 long: fuzz
 	SAMPAN_LONG=1 E2E_TIMEOUT=2h ./scripts/test e2e
+
+# A thousand random schedules of faults against a push; SOAK="-soak.seed 7 -soak 1" plays one of them.
+SOAK ?= -soak 1000
+soak:
+	go test ./internal/output -run TestSoak -v -timeout 30m $(SOAK)
 
 fuzz:
 	./scripts/fuzz 60s

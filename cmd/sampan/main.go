@@ -6,6 +6,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,6 +20,8 @@ func main() {
 	if handled, code := sandbox.Main(os.Args); handled {
 		os.Exit(code)
 	}
+	// net/http writes what it finds odd about servers to this log: other people's words, past our terminal.
+	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-ctx.Done()

@@ -32,6 +32,7 @@ type Preflighter interface {
 type Built struct {
 	Executables []Executable // those that were asked for, bins before examples, sorted by name
 	Units       []cargo.Unit // all that was compiled, or was there already, in cargo's order
+	Init        string       // path of the init; "" when the Compile asks for none
 	Linked      []Linked     // native libraries for the target that build scripts asked for
 }
 

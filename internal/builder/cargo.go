@@ -44,6 +44,15 @@ func (b *Cargo) Preflight(_ context.Context, cs []plan.Compile) error {
 
 // Build implements Builder.
 func (b *Cargo) Build(ctx context.Context, c plan.Compile) (Built, error) {
+	built, err := b.compile(ctx, c)
+	if err == nil && c.Init {
+		built.Init, err = native.EnsureInit(ctx, native.InitOptions{CacheDir: b.CacheDir, Self: b.Self, Triple: c.Triple, Workspace: b.Workspace, Runner: b.Runner})
+	}
+	return built, err
+}
+
+// compile calls cargo, without the network first where that may do.
+func (b *Cargo) compile(ctx context.Context, c plan.Compile) (Built, error) {
 	if !b.builtBefore(c) {
 		return b.attempt(ctx, c, nil)
 	}

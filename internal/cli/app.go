@@ -20,6 +20,7 @@ import (
 
 	"sampan/internal/builder"
 	"sampan/internal/native"
+	"sampan/internal/output"
 	"sampan/internal/run"
 	"sampan/internal/ui"
 )
@@ -129,10 +130,8 @@ func (a *app) configFile() string {
 	return ""
 }
 
-func (a *app) userDir(xdg, unix, darwin, windows string) string {
-	if d := lookup(a.env, xdg); filepath.IsAbs(d) {
-		return d
-	}
+// home is the user's home folder, "" when there is none.
+func (a *app) home() string {
 	home := lookup(a.env, "HOME")
 	if home == "" {
 		// As cargo does. Never a folder for temporary files: others could lay a linker there before us.
@@ -140,6 +139,19 @@ func (a *app) userDir(xdg, unix, darwin, windows string) string {
 			home = u.HomeDir
 		}
 	}
+	return home
+}
+
+// machine is what outputs must know of where we are.
+func (a *app) machine() output.Machine {
+	return output.Machine{Env: a.env, Home: a.home(), Runner: a.runner}
+}
+
+func (a *app) userDir(xdg, unix, darwin, windows string) string {
+	if d := lookup(a.env, xdg); filepath.IsAbs(d) {
+		return d
+	}
+	home := a.home()
 	switch {
 	case runtime.GOOS == "windows" && lookup(a.env, windows) != "":
 		return lookup(a.env, windows)

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,5 +20,14 @@ func TestCacheIsNeverShared(t *testing.T) {
 	home := filepath.Join(t.TempDir(), "home")
 	if got := (&app{env: []string{"HOME=" + home}}).cacheDir(); !strings.HasPrefix(got, home) {
 		t.Errorf("with a home the cache is %s", got)
+	}
+}
+
+// TestNoKubectl: it is missed before anything is built.
+func TestNoKubectl(t *testing.T) {
+	a := &app{env: []string{"PATH=" + t.TempDir()}}
+	err := a.kubectlThere()
+	if h, ok := errors.AsType[*placeError](err); !ok || !strings.Contains(h.Hint(), "sampan resolve") {
+		t.Errorf("error %v", err)
 	}
 }

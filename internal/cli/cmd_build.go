@@ -34,6 +34,7 @@ func buildCommand(a *app) *cobra.Command {
 		Use:   "build [PATH | crate:NAME[@VERSION]] [flags] [-- CARGO-ARGS]",
 		Short: "Compile a package and make images of its bins",
 		Example: "  sampan build                                  the package here, as an OCI layout under target/sampan\n" +
+			"  sampan build --repo ghcr.io/team              pushed as ghcr.io/team/<name>\n" +
 			"  sampan build -o docker-archive:app.tar        an archive for docker, podman and containerd\n" +
 			"  sampan build --workspace                      every bin of the workspace, one image each\n" +
 			"  sampan build crate:hyperfine                  a published crate, with the lock file it ships\n" +
@@ -73,29 +74,38 @@ func (a *app) build(ctx context.Context, set level, path string, rest []string) 
 		return err
 	}
 	defer a.progress.Close()
-	if err := s.install(ctx); err != nil {
-		return err
-	}
-	t, err := s.tools(ctx)
+	r, err := s.deliver(ctx, func(_ string, o output.Output) output.Output { return o })
 	if err != nil {
 		return err
 	}
-	for _, spec := range s.plan.Outputs {
-		out, err := output.Parse(spec)
-		if err != nil {
-			return err
-		}
-		t.Outputs = append(t.Outputs, out)
-	}
-	r, err := pipeline.Run(ctx, s.plan, t)
-	if err != nil {
-		a.fail(err)
-		return s.decorate(err)
-	}
-	if err := s.keepLock(); err != nil {
+	if err := writeRefs(s.w.imageRefs, r.Receipts); err != nil {
 		return err
 	}
 	return s.answer(r)
+}
+
+// deliver carries the Plan out. with may put something around an output.
+func (s *session) deliver(ctx context.Context, with func(spec string, o output.Output) output.Output) (*pipeline.Result, error) {
+	if err := s.install(ctx); err != nil {
+		return nil, err
+	}
+	t, err := s.tools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, spec := range s.plan.Outputs {
+		out, err := s.output(spec)
+		if err != nil {
+			return nil, err
+		}
+		t.Outputs = append(t.Outputs, with(spec, out))
+	}
+	r, err := pipeline.Run(ctx, s.plan, t)
+	if err != nil {
+		s.fail(err)
+		return nil, s.decorate(err)
+	}
+	return r, s.keepLock()
 }
 
 // tools makes the impure ends for this machine.
@@ -254,17 +264,25 @@ type seconds struct {
 
 // answer prints the result: references or the document on stdout, a line for a person on stderr.
 func (s *session) answer(r *pipeline.Result) error {
-	total := s.now().Sub(s.began)
-	saved := make([]string, len(r.Images))
-	for i, im := range r.Images {
-		saved[i] = s.thinner(s.plan.Images[i], im)
-	}
 	if s.w.json {
 		return writeJSON(s.streams.Out, report{Images: r.Images, Receipts: orEmpty(r.Receipts), Findings: orEmpty(r.Findings),
-			Seconds: seconds{r.Compile.Seconds(), r.Rest.Seconds(), total.Seconds()}})
+			Seconds: seconds{r.Compile.Seconds(), r.Rest.Seconds(), s.now().Sub(s.began).Seconds()}})
 	}
+	s.tellDone(r)
+	s.progress.Close()
+	for _, rec := range r.Receipts {
+		if _, err := fmt.Fprintln(s.streams.Out, rec.Reference); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellDone says a line of each image to a person.
+func (s *session) tellDone(r *pipeline.Result) {
+	total := s.now().Sub(s.began)
 	for i, im := range r.Images {
-		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + saved[i]
+		line := fmt.Sprintf("%s, %s over the program", ui.Bytes(im.Size), ui.Bytes(im.Size-im.Program)) + s.thinner(s.plan.Images[i], im) + sent(r.Receipts, im.Name)
 		if i == len(r.Images)-1 {
 			line += fmt.Sprintf(", %s", ui.Duration(total))
 			if len(s.plan.Compiles) > 0 {
@@ -273,13 +291,6 @@ func (s *session) answer(r *pipeline.Result) error {
 		}
 		s.progress.Handle(ui.Event{Kind: "done", Image: im.Name, Text: line})
 	}
-	s.progress.Close()
-	for _, rec := range r.Receipts {
-		if _, err := fmt.Fprintln(s.streams.Out, rec.Reference); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func orEmpty[T any](s []T) []T {

@@ -52,6 +52,9 @@ func (s *session) showConfig() error {
 	for i, l := range s.settled {
 		im := shownImage{Image: s.imageName(i)}
 		for _, o := range options {
+			if o.hidden {
+				continue
+			}
 			v := l[o.flag]
 			im.Options = append(im.Options, shownOption{Option: o.flag, Value: v.show(o.kind), Origin: v.from()})
 		}

@@ -29,7 +29,7 @@ func doctorCommand(a *app) *cobra.Command {
 			"  sampan doctor crate:atuin --platform linux/arm64\n" +
 			"  sampan doctor --json | jq '.findings[] | select(.level == \"error\")'",
 	}
-	held := a.bindSome(cmd, asked)
+	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		path, rest, err := parts(cmd, args)
 		if err != nil {
@@ -46,7 +46,7 @@ func asked(o *option) bool {
 	if slices.Contains([]string{"tag", "ca", "zoneinfo", "quiet", "verbose", "json", "progress"}, o.flag) {
 		return true
 	}
-	return o.only == "" && (o.group == groups[0] || o.group == groups[1]) && !slices.Contains([]string{"binary", "jobs"}, o.flag)
+	return (o.group == groups[0] || o.group == groups[1]) && o.flag != "binary" && o.flag != "jobs"
 }
 
 func (a *app) doctor(ctx context.Context, set level, path string, rest []string) error {

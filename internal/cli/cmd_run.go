@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,11 +18,14 @@ import (
 func runCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [PATH | crate:NAME[@VERSION]] [flags] [-- ARGS]",
-		Short: "Build, and start the image's program at once, with no engine",
+		Short: "Build, and start the image's program at once",
 		Long: "Build, and start the image's program at once: in namespaces of its own, on the image's files alone, read-only but for\n" +
-			"/tmp, as the image's user. Ports are the host's. Words after -- go to the program in place of the image's args.",
+			"/tmp, as the image's user. Ports are the host's. Words after -- go to the program in place of the image's args.\n" +
+			"With --with docker or --with podman the engine is given the image and runs it; with --with kubectl a cluster that can\n" +
+			"fetch it: from a registry (--repo), or from its own nodes (-o kind:).",
 		Example: "  sampan run -- --help\n" +
-			"  sampan run --bin server --env RUST_LOG=debug",
+			"  sampan run --bin server --env RUST_LOG=debug\n" +
+			"  sampan run --with docker",
 	}
 	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -35,8 +39,11 @@ func runCommand(a *app) *cobra.Command {
 }
 
 func (a *app) run(ctx context.Context, set level, path string, args []string) error {
-	if err := nothingDelivered(set); err != nil {
+	if err := nothingDelivered(set); err != nil && set["with"].text != "kubectl" {
 		return err
+	}
+	if with, given := set["with"]; given && !slices.Contains(runners, with.text) {
+		return &usageError{err: fmt.Errorf("unknown engine %q", with.text), hint: plan.Nearest(with.text, runners)}
 	}
 	s, err := a.prepareBuild(ctx, set, path, nil)
 	if err != nil {
@@ -60,6 +67,12 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 	if err != nil {
 		return err
 	}
+	if s.w.with != "" {
+		if s.w.with == "kubectl" {
+			return s.runInCluster(ctx, args)
+		}
+		return s.runWith(ctx, t, args)
+	}
 	var im pipeline.Image
 	t.Runs = func(i pipeline.Image) error { im = i; return nil }
 	if _, err := pipeline.Run(ctx, s.plan, t); err != nil {
@@ -72,7 +85,7 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 
 // nothingDelivered refuses the flags that say where an image goes and how its reference is told: run makes none.
 func nothingDelivered(set level) error {
-	for _, flag := range []string{"output", "json"} {
+	for _, flag := range []string{"output", "repo", "image-refs", "tarball", "oci-layout-path", "local", "json"} {
 		if _, given := set[flag]; given {
 			return &usageError{err: fmt.Errorf("run makes no image, so there is nothing for --%s", flag),
 				hint: "drop --" + flag + ", or make an image with: sampan build"}

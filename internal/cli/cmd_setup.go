@@ -26,9 +26,7 @@ func setupCommand(a *app) *cobra.Command {
 			"  sampan setup --platform linux/amd64,linux/arm64 --c++",
 		Args: cobra.NoArgs,
 	}
-	held := a.bindSome(cmd, func(o *option) bool {
-		return o.only == "setup" || slices.Contains([]string{"target", "platform", "cc", "offline", "no-install", "quiet", "verbose", "json", "progress"}, o.flag)
-	})
+	held := a.bind(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.setup(cmd.Context(), flags(cmd, held)) }
 	return cmd
 }

@@ -8,8 +8,10 @@ import (
 
 	"sampan/internal/cargo"
 	"sampan/internal/check"
+	"sampan/internal/kube"
 	"sampan/internal/output"
 	"sampan/internal/plan"
+	"sampan/internal/transport"
 )
 
 // Exit codes of the tool. `sampan run` gives the program's own.
@@ -18,6 +20,7 @@ const (
 	exitFailed      = 1   // something that should have worked did not
 	exitMisused     = 2   // a word, a setting or a choice that cannot be
 	exitChecked     = 3   // a check found the program unfit
+	exitRefused     = 4   // not authorised: a registry does not let us in
 	exitInterrupted = 130 // Ctrl-C, or a signal that ends
 )
 
@@ -56,6 +59,11 @@ func exitCode(ctx context.Context, err error) int {
 		triple   *cargo.UnknownTripleError
 		platform *cargo.UnknownPlatformError
 		program  *programExit
+		manifest *kube.Error
+		name     *transport.NameError
+		word     *output.NameError
+		auth     *transport.AuthError
+		key      *transport.KeyError
 	)
 	switch {
 	case err == nil:
@@ -64,10 +72,12 @@ func exitCode(ctx context.Context, err error) int {
 		return program.code
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform):
+	case errors.As(err, &usage), errors.As(err, &setting), errors.As(err, &choice), errors.As(err, &spec), errors.As(err, &triple), errors.As(err, &platform), errors.As(err, &name), errors.As(err, &word), errors.As(err, &manifest):
 		return exitMisused
 	case errors.As(err, &found):
 		return exitChecked
+	case errors.As(err, &auth), errors.As(err, &key):
+		return exitRefused
 	}
 	return exitFailed
 }

@@ -342,6 +342,14 @@ func fakeRustc() {
 			"commit-date: 2026-04-14\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\nLLVM version: 21.1.8")
 	case slices.Contains(os.Args, "sysroot"):
 		fmt.Println(fakeSysroot())
+	case word("--crate-name") == "sampan_init":
+		if text := os.Getenv("FAKE_INIT"); text != "" {
+			fmt.Fprintln(os.Stderr, "error: "+text)
+			os.Exit(1)
+		}
+		if err := os.WriteFile(word("-o"), fakeELF("", "init"), 0o755); err != nil {
+			die(err)
+		}
 	case slices.Contains(os.Args, "cfg"):
 		fmt.Println("target_os=\"linux\"\ntarget_env=\"musl\"\ntarget_arch=\"x86_64\"\nunix")
 	default:

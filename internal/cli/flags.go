@@ -98,7 +98,7 @@ var options = []*option{
 		call: func(w *wishes, v value) { w.cargo.Config = v.list }},
 	{flag: "unstable", short: "Z", key: "-", kind: list, group: groups[1], meta: "FLAG", doc: "unstable flags of a nightly cargo",
 		call: func(w *wishes, v value) { w.cargo.Unstable = v.list }},
-	{flag: "c++", key: "-", kind: toggle, only: "setup", group: groups[1], doc: "with setup: the C++ library for each triple, too",
+	{flag: "c++", key: "-", kind: toggle, verbs: []string{"setup"}, group: groups[1], doc: "with setup: the C++ library for each triple, too",
 		long: "It is compiled once, in half a minute; a build makes it when the first crate with C++ in it asks for one.",
 		call: func(w *wishes, v value) { w.cxx = v.on }},
 	{flag: "no-install", key: "-", kind: toggle, env: true, group: groups[1], doc: "install nothing: no `rustup target add`, no C compiler",
@@ -108,7 +108,7 @@ var options = []*option{
 	{flag: "name", kind: text, env: true, group: groups[2], meta: "NAME", doc: "the image's name; by default the bin's",
 		long: "`{bin}`, `{package}` and `{version}` are filled in.", example: `name = "team/{bin}"`,
 		image: func(s *plan.Settings, v value) { s.Name = v.text }},
-	{flag: "tag", short: "t", key: "tags", kind: list, env: true, def: "latest", group: groups[2], meta: "TAG", doc: "tags; `{version}` is filled in",
+	{flag: "tag", short: "t", key: "tags", kind: list, env: true, def: "latest", group: groups[2], meta: "TAG", doc: "tags; `{version}`, `{git.branch}` and `{git.short}` are filled in",
 		example: `tags = ["{version}", "latest"]`,
 		image:   func(s *plan.Settings, v value) { s.Tags = v.list }},
 	{flag: "user", kind: text, env: true, def: "1000:1000", group: groups[2], meta: "UID[:GID]", doc: "who runs the program",
@@ -144,6 +144,10 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.AllowSetuid = v.on }},
 	{flag: "zoneinfo", kind: toggle, env: true, def: "false", group: groups[2], doc: "add the time zones at /usr/share/zoneinfo",
 		image: func(s *plan.Settings, v value) { s.Zoneinfo = v.on }},
+	{flag: "init", kind: toggle, env: true, def: "false", group: groups[2], doc: "an init of a few kilobytes as process 1: for programs that do not handle SIGTERM themselves",
+		long: "Linux keeps from process 1 every signal that it has no handler for, so that such a program is only killed when the engine's patience ends: 10 s in Docker, 30 s in Kubernetes. " +
+			"The init is at /sampan-init, starts the entrypoint, passes signals on, waits for orphans, and ends with the program's code.",
+		image: func(s *plan.Settings, v value) { s.Init = v.on }},
 	{flag: "ca", kind: toggle, env: true, def: "true", group: groups[2], doc: "Mozilla's CA certificates at " + plan.CertFile,
 		image: func(s *plan.Settings, v value) { s.CA = v.on }},
 	{flag: "ca-file", key: "ca-files", kind: list, env: true, group: groups[2], meta: "PATH", doc: "CA certificates of your own to add", example: `ca-files = ["ca/company.pem"]`,
@@ -154,9 +158,54 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.Compression = v.text }},
 
 	// Where it goes.
-	{flag: "output", short: "o", key: "-", kind: list, env: true, group: groups[3], meta: "SCHEME:PATH", doc: "oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE; `{name}` is filled in",
-		long: "By default an OCI layout under cargo's target directory: `target/sampan/<name>`.",
-		call: func(w *wishes, v value) { w.outputs = v.list }},
+	{flag: "output", short: "o", key: "-", kind: list, env: true, group: groups[3], meta: "SCHEME:PATH", doc: "where images go, such as oci:DIR[:TAG], docker-archive:FILE, docker: or kind:; `{name}` is filled in",
+		long: "By default an OCI layout under cargo's target directory: `target/sampan/<name>`. Files: `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`. " +
+			"Engines: `docker:[NAME[:TAG]]`, the one that the docker command speaks to (DOCKER_HOST, its contexts); `podman:[NAME[:TAG]]`; `containerd:[NAMESPACE]` on this machine. " +
+			"Clusters, every node of them: `kind:[CLUSTER]`, `k3d:[CLUSTER]`, `minikube:[PROFILE]`. " +
+			"An engine gets its own platform of an index, and nothing that it has already; what goes to engines alone is not compressed, unless `--compression` says so.",
+		call: func(w *wishes, v value) { w.outputs = append(w.outputs, v.list...) }},
+	{flag: "repo", kind: text, env: true, group: groups[3], meta: "HOST/PATH", doc: "push to a registry, as HOST/PATH/<name>",
+		long: "Without `-o`, only the push is done; with both beside each other, both; else the more specific place counts. `{name}` in it is where the image's name goes. " +
+			"HTTPS is spoken, but plain HTTP with this machine's own addresses; `http://` or `https://` before the host decides it.",
+		example: `repo = "ghcr.io/team"`,
+		image:   func(s *plan.Settings, v value) { s.Repo = v.text }},
+	{flag: "bare", kind: toggle, def: "false", group: groups[3], doc: "--repo is the repository's whole name: the image's own is not added",
+		image: func(s *plan.Settings, v value) { s.Bare = v.on }},
+	{flag: "push", kind: toggle, key: "-", def: "true", group: groups[3], doc: "push where --repo says; --push=false builds as if it said nothing",
+		call: func(w *wishes, v value) { w.push = v.on }},
+	{flag: "image-refs", kind: text, key: "-", group: groups[3], meta: "FILE", doc: "write the references by digest to a file too, one a line",
+		call: func(w *wishes, v value) { w.imageRefs = v.text }},
+	{flag: "insecure", kind: list, key: "-", env: true, group: groups[3], meta: "HOST[:PORT]", doc: "registries whose certificates are not checked, and that may speak plain HTTP",
+		call: func(w *wishes, v value) { w.registry.insecure = v.list }},
+	{flag: "registry-ca", kind: list, key: "-", env: true, group: groups[3], meta: "FILE", doc: "CA certificates to trust for registries, beside the system's",
+		call: func(w *wishes, v value) { w.registry.roots = v.list }},
+	{flag: "trust-realm", kind: list, key: "-", env: true, group: groups[3], meta: "HOST", doc: "token servers that may get a registry's credential, besides those of its own domain",
+		call: func(w *wishes, v value) { w.registry.realms = v.list }},
+	{flag: "stall", kind: text, key: "-", env: true, def: "60s", group: groups[3], meta: "DURATION", doc: "give a request to a registry up, and try again, when nothing has moved for so long",
+		call: func(w *wishes, v value) { w.registry.stall = v.text }},
+	// ko's words for the same.
+	{flag: "tarball", kind: text, key: "-", hidden: true, group: groups[3], meta: "FILE", doc: "-o docker-archive:FILE",
+		call: func(w *wishes, v value) { w.outputs = outputWord(w.outputs, "docker-archive:", v.text) }},
+	{flag: "oci-layout-path", kind: text, key: "-", hidden: true, group: groups[3], meta: "DIR", doc: "-o oci:DIR",
+		call: func(w *wishes, v value) { w.outputs = outputWord(w.outputs, "oci:", v.text) }},
+	{flag: "local", short: "L", kind: toggle, key: "-", hidden: true, group: groups[3], doc: "-o docker:",
+		call: func(w *wishes, v value) {
+			if v.on {
+				w.outputs = append(w.outputs, "docker:")
+			}
+		}},
+	{flag: "insecure-registry", kind: toggle, key: "-", hidden: true, group: groups[3], doc: "--insecure for the host of --repo",
+		call: func(w *wishes, v value) { w.registry.lax = v.on }},
+
+	{flag: "filename", short: "f", key: "-", kind: list, verbs: kubeVerbs, group: groups[3], meta: "FILE", doc: "YAML to read: a file, a folder, or - for stdin",
+		call: func(w *wishes, v value) {}},
+	{flag: "recursive", short: "R", key: "-", kind: toggle, verbs: kubeVerbs, group: groups[3], doc: "with -f DIR, folders below it too",
+		call: func(w *wishes, v value) {}},
+	{flag: "selector", short: "l", key: "-", kind: text, verbs: kubeVerbs, group: groups[3], meta: "LABELS", doc: "only documents with these labels: a=b, a!=b, a, !a, joined by commas",
+		call: func(w *wishes, v value) {}},
+	{flag: "with", key: "-", kind: text, verbs: []string{"run"}, group: groups[3], meta: "docker|podman|kubectl", doc: "run in an engine or a cluster, and not in namespaces of our own",
+		long: "The image is loaded into the engine, and started by its command: `docker run --rm -i`, with the terminal when there is one, and with the ports that the image names.",
+		call: func(w *wishes, v value) { w.with = v.text }},
 
 	// The terminal.
 	{flag: "quiet", short: "q", key: "-", kind: toggle, group: groups[4], doc: "say nothing but errors and the answer",

@@ -39,8 +39,43 @@ type option struct {
 	example string // a line of TOML, for the reference
 	image   func(s *plan.Settings, v value)
 	call    func(w *wishes, v value)
-	only    string // the one command that has it; "" for all
-	rival   string // another option that says the same in other words: the more specific place of the two counts
+	hidden  bool     // understood, and told of nowhere: a word of another tool that means the same as one of ours
+	verbs   []string // commands that have it; none means all, but for those of sparse
+	rival   string   // another option that says the same in other words: the more specific place of the two counts
+}
+
+// sparse tells which of the options that belong to no command alone mean something to commands that do not build, or
+// build what others name. All else has them all.
+var sparse = map[string]func(*option) bool{
+	"doctor":  asked,
+	"setup":   among("target", "platform", "cc", "offline", "no-install", "quiet", "verbose", "json", "progress"),
+	"push":    among(append([]string{"image-refs"}, spoken...)...),
+	"login":   among(spoken...),
+	"logout":  among("quiet", "verbose", "progress"),
+	"load":    func(o *option) bool { return o.group == groups[4] || o.flag == "name" || o.flag == "tag" },
+	"resolve": referred,
+	"apply":   referred,
+	"create":  referred,
+	"delete":  func(o *option) bool { return o.group == groups[4] && o.flag != "json" },
+}
+
+// among tells whether an option is one of those.
+func among(names ...string) func(*option) bool {
+	return func(o *option) bool { return slices.Contains(names, o.flag) }
+}
+
+// referred are the options of commands that build what references in YAML choose.
+func referred(o *option) bool {
+	return o.flag != "json" && (o.group != groups[0] || o.flag == "manifest-path")
+}
+
+// of tells whether a command has the option as a flag.
+func (o *option) of(verb string) bool {
+	if len(o.verbs) > 0 {
+		return slices.Contains(o.verbs, verb)
+	}
+	some := sparse[verb]
+	return some == nil || some(o)
 }
 
 // metadataKey is the option's key in metadata, "" when it has none.

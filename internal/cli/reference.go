@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Reference gives the pages of docs/reference, by file name: made from the table of options and the commands, so that
@@ -33,7 +34,7 @@ func settingsPage() string {
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | key | variable | default | what it is |\n| --- | --- | --- | --- | --- |\n", g)
 		for _, o := range options {
-			if o.group == g {
+			if o.group == g && !o.hidden {
 				b.WriteString(settingsRow(o))
 			}
 		}
@@ -79,27 +80,27 @@ func commandPage(cmd *cobra.Command) string {
 	}
 	fmt.Fprintf(&b, "```\nsampan %s\n```\n\nExamples:\n\n```\n%s\n```\n", cmd.Use, cmd.Example)
 	if cmd.Flags().HasFlags() {
-		b.WriteString("\nIts options are those of [settings.md](settings.md)" + flagsOf(cmd) + ".\n")
+		b.WriteString("\n" + optionsOf(cmd) + "\n")
 	}
 	return b.String()
 }
 
-// flagsOf names the options of a command that has only some of the table's.
-func flagsOf(cmd *cobra.Command) string {
-	var names []string
-	missing := false
+// optionsOf says which options a command has.
+func optionsOf(cmd *cobra.Command) string {
+	all := true
 	for _, o := range options {
-		switch {
-		case cmd.Flags().Lookup(o.flag) != nil:
-			names = append(names, "`--"+o.flag+"`")
-		case o.only == "":
-			missing = true
+		all = all && (o.hidden || len(o.verbs) > 0 || cmd.Flags().Lookup(o.flag) != nil)
+	}
+	if all {
+		return "Its options are those of [settings.md](settings.md)."
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" {
+			names = append(names, "`--"+f.Name+"`")
 		}
-	}
-	if !missing {
-		return ""
-	}
-	return ", as far as they mean something to it: " + strings.Join(names, ", ")
+	})
+	return "Options, as in [settings.md](settings.md) where they are there: " + strings.Join(names, ", ") + "."
 }
 
 const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
@@ -108,6 +109,7 @@ const exitPage = "# Exit codes\n\n" + generated + `| code | meaning |
 | 1 | failed: something that should have worked did not |
 | 2 | misused: a word, a setting or a choice that cannot be |
 | 3 | a check found the program unfit: dynamic, for another machine, a shared object |
+| 4 | not authorised: a registry does not let us in, or credentials cannot be read |
 | 130 | interrupted |
 
 ` + "`sampan run`" + ` gives the program's own code once the program has started; 128 + N when signal N ended it.

@@ -16,7 +16,8 @@ import (
 )
 
 // commands is the table of verbs.
-var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, doctorCommand, setupCommand, planCommand, configCommand, versionCommand}
+var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, pushCommand, loadCommand, resolveCommand, applyCommand,
+	createCommand, deleteCommand, initCommand, doctorCommand, setupCommand, planCommand, configCommand, loginCommand, logoutCommand, versionCommand}
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {
@@ -136,21 +137,16 @@ func (f flagValue) Type() string {
 	return f.o.meta
 }
 
-// bind gives a command every option of the table. What is set is read back by flags. Only a command that the command
-// line names gets them, or all when there is none: four have them all, and every start would pay for each.
+// bind gives a command the options of the table that are its. What is set is read back by flags. Only a command that the command
+// line names gets them, or all when there is none: many have nearly all, and every start would pay for each.
 func (a *app) bind(cmd *cobra.Command) map[string]*value {
-	return a.bindSome(cmd, func(o *option) bool { return o.only == "" })
-}
-
-// bindSome is bind for a command that only some options mean something to.
-func (a *app) bindSome(cmd *cobra.Command, means func(*option) bool) map[string]*value {
 	held := map[string]*value{}
 	if a.words != nil && !slices.Contains(a.words, cmd.Name()) {
 		return held
 	}
 	cmd.Flags().SortFlags = false
 	for _, o := range options {
-		if !means(o) {
+		if !o.of(cmd.Name()) {
 			continue
 		}
 		v := &value{}
@@ -162,6 +158,7 @@ func (a *app) bindSome(cmd *cobra.Command, means func(*option) bool) map[string]
 		if o.def == "false" || o.def == "" {
 			f.DefValue = ""
 		}
+		f.Hidden = o.hidden
 	}
 	cmd.SetUsageTemplate(usageTemplate)
 	cmd.SetUsageFunc(usage)

@@ -33,6 +33,11 @@ func TestMain(m *testing.M) {
 		"rustc":        fakeRustc,
 		"rustup":       fakeRustup,
 		"elf":          elfCommand,
+		"podman":       fakePodman,
+		"kubectl":      fakeKubectl,
+
+		"docker-credential-fake": fakeHelper,
+		"hurt":                   hurtCommand,
 	})
 }
 
@@ -57,17 +62,29 @@ func TestScripts(t *testing.T) {
 			e.Setenv("CI", "")
 			e.Setenv("TOOLS", filepath.SplitList(os.Getenv("PATH"))[0]) // where the fakes are, and nothing else
 			e.Setenv("CARGO", "")
+			e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no-engine.sock"))
 			for _, t := range []string{"x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"} {
 				if err := fakeStd(filepath.Join(e.WorkDir, "rustup", "toolchains", "stable"), t); err != nil {
 					return err
 				}
 			}
+			for _, name := range []string{"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "GITHUB_TOKEN", "HTTP_PROXY", "HTTPS_PROXY"} {
+				e.Setenv(name, "")
+			}
+			e.Setenv("GORACE", "atexit_sleep_ms=10") // a second for every process otherwise
+			newHarbour(e)
 			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   codeCommand,
 			"layout": layoutCommand,
 			"calls":  callsCommand,
+
+			"guard":    guardCommand,
+			"fault":    faultCommand,
+			"logins":   loginsCommand,
+			"pushed":   pushedCommand,
+			"requests": requestsCommand,
 		},
 	})
 }

@@ -18,6 +18,7 @@ import (
 
 	"sampan/internal/cargo"
 	"sampan/internal/native"
+	"sampan/internal/output"
 	"sampan/internal/pipeline"
 	"sampan/internal/plan"
 	"sampan/internal/run"
@@ -84,7 +85,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	}
 	o := plan.Options{Created: created, Outputs: s.w.outputs, Cargo: s.w.cargo, Flags: native.Flags}
 	if len(s.w.binaries) > 0 {
-		err = s.binaries(path, &o)
+		err = s.binaries(ctx, path, &o)
 	} else {
 		err = s.packages(ctx, path, &o)
 	}
@@ -99,14 +100,36 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 			return err
 		}
 	}
+	if err := s.pushes(); err != nil {
+		return s.decorate(err)
+	}
 	if len(s.plan.Outputs) == 0 {
 		s.plan.Outputs = []string{"oci:" + s.short(s.defaultOutput())}
 	}
+	if s.w.with != "" && s.w.with != "kubectl" {
+		s.plan.Outputs = []string{s.w.with + ":"}
+	}
+	s.expand()
 	return nil
 }
 
+// expand leaves the compression out of images that go to engines alone: they would unpack them at once.
+func (s *session) expand() {
+	for _, spec := range s.plan.Outputs {
+		if !output.Loads(spec) {
+			return
+		}
+	}
+	for i := range s.plan.Images {
+		im := &s.plan.Images[i]
+		if row := im.Row - 1; row >= 0 && row < len(s.settled) && s.settled[row]["compression"].from() == "default" {
+			im.Compression = "none"
+		}
+	}
+}
+
 // binaries prepares for programs that are built already.
-func (s *session) binaries(path string, o *plan.Options) error {
+func (s *session) binaries(ctx context.Context, path string, o *plan.Options) error {
 	if path != "" {
 		return &usageError{err: errors.New("--binary and a path to a package exclude each other"), hint: "drop one of them"}
 	}
@@ -137,7 +160,9 @@ func (s *session) binaries(path string, o *plan.Options) error {
 	s.settled = []level{all}
 	o.Settings = all.settings()
 	o.Settings.Row = 1
-	return nil
+	var err error
+	o.VCS, err = s.vcs(ctx)
+	return err
 }
 
 // packages prepares for a compile: finds the workspace, the packages in it, their settings and their triples.

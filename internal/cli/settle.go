@@ -29,6 +29,9 @@ type wishes struct {
 	triples   []string
 	platforms []string
 	outputs   []string
+	push      bool
+	imageRefs string
+	registry  registryWords
 	manifest  string
 	targetDir string
 	git       gitWords
@@ -41,6 +44,7 @@ type wishes struct {
 	verbose    bool
 	json       bool
 	progress   string
+	with       string
 }
 
 // settle lays levels over each other, most specific first, over the defaults, and gives one value for every option.

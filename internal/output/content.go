@@ -22,6 +22,9 @@ type blob struct {
 	size   int64
 	data   []byte
 	layer  v1.Layer
+
+	manifest types.MediaType // of a manifest or an index; "" for what those name
+	needs    []v1.Hash       // of a manifest: what has to be there before it
 }
 
 // part is one image of a content, as docker's manifest.json wants to know it.
@@ -137,7 +140,7 @@ func (c *content) addImage(img v1.Image, known map[v1.Hash]bool) error {
 		platform := one.platform
 		c.top.Platform = &platform
 	}
-	return c.add(blob{digest: c.top.Digest, size: c.top.Size, data: raw}, known)
+	return c.add(blob{digest: c.top.Digest, size: c.top.Size, data: raw, manifest: c.top.MediaType, needs: append([]v1.Hash{one.config}, one.layers...)}, known)
 }
 
 // addIndex adds the index and makes it the top. It may name only what was added before.
@@ -153,16 +156,18 @@ func (c *content) addIndex(idx v1.ImageIndex, known map[v1.Hash]bool) error {
 	if len(m.Manifests) == 0 {
 		return fmt.Errorf("parse index: it names no image")
 	}
+	var needs []v1.Hash
 	for _, d := range m.Manifests {
 		if !known[d.Digest] {
 			return fmt.Errorf("parse index: it names %s, which is not among the images", d.Digest)
 		}
+		needs = append(needs, d.Digest)
 	}
 	c.top = v1.Descriptor{MediaType: m.MediaType, Digest: digestOf(raw), Size: int64(len(raw))}
 	if c.top.MediaType == "" {
 		c.top.MediaType = types.OCIImageIndex
 	}
-	return c.add(blob{digest: c.top.Digest, size: c.top.Size, data: raw}, known)
+	return c.add(blob{digest: c.top.Digest, size: c.top.Size, data: raw, manifest: c.top.MediaType, needs: needs}, known)
 }
 
 // receipt begins the receipt of a content at a place.

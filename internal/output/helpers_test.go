@@ -131,7 +131,7 @@ func inFiles(img v1.Image, folder string, verified *int) (fileImage, error) {
 
 func mustParse(t testing.TB, spec string) Output {
 	t.Helper()
-	o, err := Parse(spec)
+	o, err := Machine{}.Parse(spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func limitedChild(folder string) error {
 	}
 	fmt.Println("ready")
 	for _, spec := range killSpecs {
-		o, err := Parse(fmt.Sprintf(spec, folder))
+		o, err := Machine{}.Parse(fmt.Sprintf(spec, folder))
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,8 @@
 // Package output delivers images.
 //
 // Parse turns a word like "oci:DIR" into an Output; an Output writes finished images to one kind of place. Three
-// kinds are here: an OCI image layout in a folder, the same in one tar file, and a tar file that Docker loads too.
+// kinds of files are here: an OCI image layout in a folder, the same in one tar file, and a tar file that Docker loads
+// too. A Registry pushes: blobs first, then manifests, then it reads back what it pushed, and puts tags last.
 //
 // The room promises: what stands at the final name is the old content or the new one, whole, whenever a run is
 // killed; content that is there already is not written again; no byte goes out whose digest was not computed from
@@ -28,6 +29,8 @@ import (
 type Payload struct {
 	// Name is the image's name; it takes the place of "{name}" in a path.
 	Name string
+	// Repository is where a Registry pushes the image: "ghcr.io/team/hello". Other outputs do not look at it.
+	Repository string
 	// Tags are the tags that shall lead to the image; none means "latest". The first is the main one.
 	Tags []string
 	// Digest and MediaType describe what the tags point at: the index, or the one image. Both may be zero; a
@@ -60,6 +63,17 @@ type Receipt struct {
 	// several images of one call share (index.json, an archive) count for the first image that made them change.
 	// It is 0 when nothing at all was touched.
 	Written int64 `json:"written"`
+	// Blobs says what became of each blob of a push, layers and configs, in the order of the manifests.
+	Blobs []BlobReceipt `json:"blobs,omitempty"`
+}
+
+// BlobReceipt is what became of one blob of a push.
+type BlobReceipt struct {
+	Digest string `json:"digest"`
+	Size   int64  `json:"size"`
+	// How is "pushed", "there" (the repository had it), or "mounted" (the registry took it over from another
+	// repository of its own).
+	How string `json:"how"`
 }
 
 // Output delivers images to one kind of place.
@@ -68,6 +82,24 @@ type Receipt struct {
 // delivered before, with the error.
 type Output interface {
 	Write(ctx context.Context, ps []Payload) ([]Receipt, error)
+}
+
+// Opener is an Output that can begin before the images are whole. Open is called when all project code has stopped;
+// until then no credential may be looked at.
+type Opener interface {
+	Open(ctx context.Context) Delivery
+}
+
+// Delivery is one delivery that has begun.
+type Delivery interface {
+	// Soon says that a layer of the image is being made, and how many blobs that nobody has yet will follow.
+	Soon(p Payload, blobs int)
+	// Layer gives a layer of an image that is not whole yet. Fresh is one that was made just now.
+	Layer(p Payload, l v1.Layer, fresh bool)
+	// Write delivers, as Output does.
+	Write(ctx context.Context, ps []Payload) ([]Receipt, error)
+	// Close ends what is still under way. It may be called after Write, and without it.
+	Close()
 }
 
 // Preflighter is an Output that can tell early, before anything is compiled, that Write would fail. Only Name and

@@ -69,7 +69,7 @@ func tagChild(dir, tag string) error {
 	if err != nil {
 		return err
 	}
-	o, err := Parse("oci:" + dir)
+	o, err := Machine{}.Parse("oci:" + dir)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func foreverChild(folder string) error {
 	fmt.Println("ready")
 	for n := 0; ; n++ {
 		for _, spec := range killSpecs {
-			o, err := Parse(fmt.Sprintf(spec, folder))
+			o, err := Machine{}.Parse(fmt.Sprintf(spec, folder))
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/agnivade/levenshtein"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // nameHole is what a path may hold in place of an image's name.
@@ -24,21 +23,24 @@ type scheme struct {
 	parse   func(rest string) (Output, string) // the second result says why rest cannot be read
 }
 
-// schemes is the table of all outputs. A new one is one row here.
-func schemes() []scheme {
-	host := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
-	return []scheme{
+// schemes is the table of all outputs. A new one is one row here; a new engine is one in load.go.
+func schemes(m Machine) []scheme {
+	table := []scheme{
 		{"oci", "oci:DIR[:TAG]", "oci:out/{name}", func(rest string) (Output, string) {
 			path, tag := cutTag(rest, runtime.GOOS == "windows")
 			return &layout{path: path, tag: tag}, badPath(path)
 		}},
 		{"oci-archive", "oci-archive:FILE", "oci-archive:{name}.tar", func(rest string) (Output, string) {
-			return newArchive("oci-archive", rest, host), badFile(rest)
+			return newArchive("oci-archive", rest, here()), badFile(rest)
 		}},
 		{"docker-archive", "docker-archive:FILE", "docker-archive:{name}.tar", func(rest string) (Output, string) {
-			return newArchive("docker-archive", rest, host), badFile(rest)
+			return newArchive("docker-archive", rest, here()), badFile(rest)
 		}},
 	}
+	for _, h := range stores() {
+		table = append(table, scheme{h.name, h.usage, h.example, func(rest string) (Output, string) { return h.parse(m, rest) }})
+	}
+	return table
 }
 
 // Parse reads one word of -o/--output:
@@ -46,6 +48,9 @@ func schemes() []scheme {
 //	oci:DIR[:TAG]        an OCI image layout in a folder; other tags that are there stay
 //	oci-archive:FILE     an OCI image layout in one tar file
 //	docker-archive:FILE  one tar file that docker, podman and containerd load
+//	docker:[NAME]        the Docker engine that the docker command would speak to; podman:[NAME]
+//	containerd:[NS]      containerd on this machine
+//	kind:[CLUSTER]       the nodes of a cluster; k3d:[CLUSTER], minikube:[PROFILE]
 //
 // "{name}" in DIR, FILE or TAG stands for the image's name. TAG is what follows the last colon, if it is a tag by the
 // grammar of the distribution specification ([A-Za-z0-9_][A-Za-z0-9._-]{0,127}, so it holds no slash); a folder whose
@@ -57,8 +62,8 @@ func schemes() []scheme {
 // only if that holds one such name; a docker-archive with any number.)
 //
 // The error is a *SpecError.
-func Parse(spec string) (Output, error) {
-	table := schemes()
+func (m Machine) Parse(spec string) (Output, error) {
+	table := schemes(m)
 	name, rest, found := strings.Cut(spec, ":")
 	if found {
 		for _, s := range table {

@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 		"oci:with space/é:tag":     {path: "with space/é", tag: "tag"},
 		"oci:." + "/x:" + "latest": {path: "./x", tag: "latest"},
 	} {
-		o, err := Parse(spec)
+		o, err := Machine{}.Parse(spec)
 		if err != nil {
 			t.Errorf("%s: %v", spec, err)
 			continue
@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, spec := range []string{"oci-archive:a.tar", "docker-archive:a:b.tar", "oci-archive:{name}.tar"} {
-		o, err := Parse(spec)
+		o, err := Machine{}.Parse(spec)
 		if err != nil {
 			t.Errorf("%s: %v", spec, err)
 			continue
@@ -83,7 +83,7 @@ func TestParseErrors(t *testing.T) {
 		"docker-archive:a.tar:x:y": {"takes no tag", "-o docker-archive:"},
 		"oci-archive:dir/":         {"ends like a folder", "-o oci-archive:"},
 	} {
-		_, err := Parse(spec)
+		_, err := Machine{}.Parse(spec)
 		var s *SpecError
 		if !errors.As(err, &s) || s.Spec != spec {
 			t.Errorf("%q: %v", spec, err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,6 +30,7 @@ type column struct {
 	image    plan.Image
 	platform v1.Platform
 	programs []program
+	init     string // path of the init on disk; "" for none
 	trees    []rootfs.Tree
 	keys     []string // what names each tree's content for the cache of layers
 	names    []string // what made each layer, for the history
@@ -52,7 +54,7 @@ func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, 
 	var out []column
 	for _, im := range p.Images {
 		for _, pf := range im.Platforms {
-			c := column{image: im, platform: pf}
+			c := column{image: im, platform: pf, init: initOf(p, built, im, pf)}
 			for _, prog := range im.Programs {
 				found, err := locate(p, built, im, prog, pf)
 				if err != nil {
@@ -71,6 +73,16 @@ func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, 
 		}
 	}
 	return out, nil
+}
+
+// initOf finds the init that was compiled along with an image's programs.
+func initOf(p *plan.Plan, built []builder.Built, im plan.Image, pf v1.Platform) string {
+	for i, c := range p.Compiles {
+		if platform, _ := c.Triple.Platform(); im.Init && c.Package == im.Package && platform.Equals(pf) {
+			return built[i].Init
+		}
+	}
+	return ""
 }
 
 // check asks about every program; with the main one also about the image as a whole.
@@ -137,6 +149,14 @@ func (c *column) plant(added rootfs.Tree) error {
 		}
 		fmt.Fprintf(&key, "\n%s %s", p.plan.Path, id)
 	}
+	if c.init != "" {
+		f, id, err := initFile(c.init)
+		if err != nil {
+			return err
+		}
+		fs = append(fs, f)
+		fmt.Fprintf(&key, "\n%s %s", plan.InitPath, id)
+	}
 	prog, err := rootfs.Program(fs...)
 	if err != nil {
 		return err
@@ -151,6 +171,20 @@ func (c *column) plant(added rootfs.Tree) error {
 	}
 	c.add(prog.Above(static, added), key.String(), "Program: "+c.programs[0].plan.Path)
 	return nil
+}
+
+// initFile is the init as a file of the image, and what names its content.
+func initFile(path string) (rootfs.ProgramFile, string, error) {
+	id, err := identity(path)
+	if err != nil {
+		return rootfs.ProgramFile{}, "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return rootfs.ProgramFile{}, "", err
+	}
+	return rootfs.ProgramFile{Path: strings.TrimPrefix(plan.InitPath, "/"), Size: info.Size(),
+		Open: func() (io.ReadCloser, error) { return os.Open(path) }}, id, nil
 }
 
 func (c *column) add(t rootfs.Tree, key, name string) {
@@ -177,11 +211,17 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 	}
 	var layers []*image.Layer
 	for i, tree := range c.trees {
+		fresh := false
 		l, err := image.NewLayer(ctx, tree, image.LayerOptions{
 			Compression: image.Compression{Algorithm: algorithm, Level: level}, Workers: t.Workers, Store: t.Store,
-			Scratch: t.Scratch, Key: c.keys[i], Progress: c.progress(i, t)})
+			Scratch: t.Scratch, Key: c.keys[i], Progress: c.progress(i, t, &fresh)})
 		if err != nil {
 			return err
+		}
+		for _, d := range t.begun {
+			if d != nil {
+				d.Layer(payload(c.image), l, fresh)
+			}
 		}
 		layers = append(layers, l)
 	}
@@ -196,14 +236,26 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 	return c.part(t)
 }
 
-// progress tells of the layer that takes time: the files and the program, not the constant one.
-func (c *column) progress(i int, t Tools) func(done, total int64) {
-	if i == 0 {
-		return nil
-	}
+// progress tells of the layer that takes time: the files and the program, not the constant one. Only a layer that is
+// being made has any, so that it also tells deliveries what is coming: the layer, and with the program's the config.
+func (c *column) progress(i int, t Tools, fresh *bool) func(done, total int64) {
 	name, _, _ := strings.Cut(c.names[i], ":")
 	return func(done, total int64) {
-		t.event(Event{Kind: "layer", Image: c.image.Name, Text: strings.ToLower(name), Done: done, Total: total})
+		if !*fresh {
+			*fresh = true
+			blobs := 1
+			if i == len(c.trees)-1 {
+				blobs = 2
+			}
+			for _, d := range t.begun {
+				if d != nil {
+					d.Soon(payload(c.image), blobs)
+				}
+			}
+		}
+		if i > 0 {
+			t.event(Event{Kind: "layer", Image: c.image.Name, Text: strings.ToLower(name), Done: done, Total: total})
+		}
 	}
 }
 
@@ -290,7 +342,7 @@ func payloads(p *plan.Plan, columns []column, r *Result) ([]output.Payload, erro
 	var out []output.Payload
 	for i := 0; i < len(columns); {
 		im := columns[i].image
-		pay := output.Payload{Name: im.Name, Tags: im.Tags}
+		pay := payload(im)
 		sum := Summary{Name: im.Name}
 		// Platforms share layers: Static nearly always. A digest is stored, and pulled, once.
 		blobs, layers := map[v1.Hash]int64{}, map[v1.Hash]int64{}

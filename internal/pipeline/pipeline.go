@@ -36,6 +36,8 @@ type Tools struct {
 	Event    func(Event)             // progress; nil for none
 	Now      func() time.Time        // the clock, for durations only
 	Runs     func(im Image) error    // called for each image instead of outputs when not nil (sampan run)
+
+	begun []output.Delivery // of each of Outputs; nil for those that cannot begin early
 }
 
 // Event is one step of progress. Kind is one of "compile", "layer", "note", "warning", "image".
@@ -100,12 +102,18 @@ func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
 	if t.Runs != nil {
 		return r, runTrees(columns, t)
 	}
+	// All project code has stopped: from here on credentials may be read.
+	defer t.begin(ctx)()
 	payloads, err := assemble(ctx, p, columns, t, r)
 	if err != nil {
 		return r, err
 	}
-	for _, out := range t.Outputs {
-		receipts, err := out.Write(ctx, payloads)
+	for i, out := range t.Outputs {
+		write := out.Write
+		if t.begun[i] != nil {
+			write = t.begun[i].Write
+		}
+		receipts, err := write(ctx, payloads)
 		r.Receipts = append(r.Receipts, receipts...)
 		if err != nil {
 			return r, err
@@ -113,6 +121,28 @@ func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
 	}
 	r.Rest = t.Now().Sub(start) - r.Compile
 	return r, nil
+}
+
+// begin begins the deliveries that can begin before images are whole; what it gives ends them.
+func (t *Tools) begin(ctx context.Context) (end func()) {
+	t.begun = make([]output.Delivery, len(t.Outputs))
+	for i, out := range t.Outputs {
+		if o, ok := out.(output.Opener); ok {
+			t.begun[i] = o.Open(ctx)
+		}
+	}
+	return func() {
+		for _, d := range t.begun {
+			if d != nil {
+				d.Close()
+			}
+		}
+	}
+}
+
+// payload is an image that is not there yet.
+func payload(im plan.Image) output.Payload {
+	return output.Payload{Name: im.Name, Tags: im.Tags, Repository: im.Repository}
 }
 
 // preflight asks what can be asked quickly, before anything is compiled, and finds the files that settings add.
@@ -124,7 +154,7 @@ func preflight(ctx context.Context, p *plan.Plan, t Tools) (map[string]rootfs.Tr
 	}
 	var names []output.Payload
 	for _, im := range p.Images {
-		names = append(names, output.Payload{Name: im.Name, Tags: im.Tags})
+		names = append(names, payload(im))
 	}
 	for _, out := range t.Outputs {
 		if o, ok := out.(output.Preflighter); ok {

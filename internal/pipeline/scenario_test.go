@@ -59,7 +59,7 @@ func newScenario(t *testing.T) *scenario {
 
 func (s *scenario) output(spec string) output.Output {
 	s.t.Helper()
-	o, err := output.Parse(spec)
+	o, err := output.Machine{}.Parse(spec)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -17,9 +17,12 @@ import (
 // CertFile is where every image with the CA bundle has it; SSL_CERT_FILE names it.
 const CertFile = "/etc/ssl/certs/ca-certificates.crt"
 
+// InitPath is where an image with an init has it; the entrypoint begins with it.
+const InitPath = "/sampan-init"
+
 // base makes what does not depend on platforms: names, config, labels. p is nil for a program from elsewhere.
 func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
-	im := Image{Row: s.Row, CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression}
+	im := Image{Row: s.Row, CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression, Init: s.Init}
 	fill := strings.NewReplacer("{bin}", main)
 	if p != nil {
 		im.Package = p.Name
@@ -30,8 +33,14 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 		name = imageName(main)
 	}
 	im.Name = fill.Replace(name)
+	im.Repository = repository(s, im.Name)
 	for _, t := range s.Tags {
-		im.Tags = append(im.Tags, tagOf(fill.Replace(t)))
+		tag, err := gitTag(fill.Replace(t), o.VCS)
+		if err != nil {
+			err.Package = im.Package
+			return im, err
+		}
+		im.Tags = append(im.Tags, tagOf(tag))
 	}
 	if len(im.Tags) == 0 {
 		im.Tags = []string{"latest"}
@@ -54,12 +63,27 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 	if len(im.Config.Entrypoint) == 0 {
 		im.Config.Entrypoint = []string{"/" + main}
 	}
+	if s.Init {
+		im.Config.Entrypoint = append([]string{InitPath}, im.Config.Entrypoint...)
+	}
 	im.Annotations = maps.Clone(s.Annotations)
 	if err := validate(s, im); err != nil {
 		err.Package = im.Package
 		return im, err
 	}
 	return im, nil
+}
+
+// repository is the whole name of where an image is pushed: its own name below the setting's, or where that has it.
+func repository(s Settings, name string) string {
+	repo := strings.TrimSuffix(s.Repo, "/")
+	switch {
+	case repo == "" || s.Bare && !strings.Contains(repo, "{name}"):
+		return repo
+	case strings.Contains(repo, "{name}"):
+		return strings.ReplaceAll(repo, "{name}", name)
+	}
+	return repo + "/" + name
 }
 
 func adviceOf(err error) string {
@@ -152,6 +176,30 @@ func imageName(bin string) string {
 		return "program"
 	}
 	return name
+}
+
+// gitTag fills in what git knows of the source. Nothing else of a branch's name may be in a tag than letters, digits and
+// what parts them.
+func gitTag(t string, v VCS) (string, *SettingError) {
+	for hole, word := range map[string]string{"{git.branch}": v.Branch, "{git.short}": v.Short} {
+		if !strings.Contains(t, hole) {
+			continue
+		}
+		if word == "" {
+			return "", &SettingError{Key: "tags", Reason: "git does not tell what " + hole + " is: no branch is checked out, or this is no repository", Advice: "--tag NAME, or check a branch out"}
+		}
+		word = strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+				return r
+			}
+			return '-'
+		}, word)
+		if strings.HasPrefix(t, hole) {
+			word = strings.TrimLeft(word, ".-") // a tag begins with neither
+		}
+		t = strings.ReplaceAll(t, hole, word)
+	}
+	return t, nil
 }
 
 // tagOf makes a version a tag: "+" may stand in a version and not in a tag.

@@ -34,6 +34,7 @@ func New(ws *cargo.Workspace, o Options) (*Plan, error) {
 		p.Images = append(p.Images, images...)
 		for _, t := range c.Triples {
 			one := compile(ws, c, o, t)
+			one.Init = slices.ContainsFunc(images, func(im Image) bool { return im.Init })
 			if len(bins) > 0 {
 				one.Bins = bins
 				p.Compiles = append(p.Compiles, one)
@@ -218,6 +219,10 @@ func imageOf(c Choice, s Settings, bins []cargo.Bin, o Options) (Image, error) {
 		if i := slices.IndexFunc(im.Platforms, platform.Equals); i >= 0 {
 			return im, &ChoiceError{fmt.Sprintf("%s and %s are both for %s", c.Triples[i], t, platform), "give one --target for each platform"}
 		}
+		if im.Init && !native.Links(t) {
+			return im, &SettingError{Package: p.Name, Key: "init", Row: im.Row, Reason: fmt.Sprintf("the init is made for musl, not for %s", t),
+				Advice: "--init=false, or --target x86_64-unknown-linux-musl"}
+		}
 		im.Platforms = append(im.Platforms, platform)
 	}
 	sorted(im.Platforms)
@@ -235,6 +240,10 @@ func ofBinaries(o Options) (Image, error) {
 	im, err := base(o.Settings, name, nil, o)
 	if err != nil {
 		return im, err
+	}
+	if im.Init {
+		return im, &SettingError{Key: "init", Row: im.Row, Reason: "where nothing is compiled there is no rustc to compile the init with",
+			Advice: "--init=false, and start it with an init of the engine's: docker run --init"}
 	}
 	prog := Program{Bin: name, Path: "/" + name, Sources: map[string]string{}}
 	for _, b := range o.Binaries {

@@ -43,10 +43,12 @@ type Binary struct {
 	Platform v1.Platform
 }
 
-// VCS is where the source came from; empty unless the vcs setting asks for it.
+// VCS is where the source came from; empty unless the vcs setting or a tag asks for it.
 type VCS struct {
 	Revision string
 	Source   string // without credentials
+	Short    string // the revision in twelve digits, with "-dirty" when files were changed
+	Branch   string // "" when no branch is checked out
 }
 
 // Choice is one package with the images to make of it.
@@ -59,6 +61,8 @@ type Choice struct {
 // Settings are one image's settings.
 type Settings struct {
 	Name        string
+	Repo        string // where images are pushed: HOST/PATH; "" for nowhere
+	Bare        bool   // Repo is the whole name of the repository
 	Tags        []string
 	User        string
 	Workdir     string
@@ -78,6 +82,7 @@ type Settings struct {
 	CAFiles     []string
 	Strip       bool
 	Compression string
+	Init        bool
 
 	Row int // which settings these are, counted from 1 by whoever settled them; 0 is unknown. SettingErrors name it
 

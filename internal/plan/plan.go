@@ -19,7 +19,7 @@ import (
 type Plan struct {
 	Compiles []Compile `json:"compiles"`
 	Images   []Image   `json:"images"`
-	Outputs  []string  `json:"outputs"` // as output.Parse reads them; "{name}" stands for the image's name
+	Outputs  []string  `json:"outputs"` // as output.Parse reads them, "{name}" stands for the image's name; "registry" is where each image's Repository says
 	Created  time.Time `json:"created"`
 }
 
@@ -51,11 +51,13 @@ type Compile struct {
 	Allocator         string       `json:"allocator,omitempty"` // that takes the place of the system's
 	Native            *native.Part `json:"native,omitempty"`    // what is needed beside Rust; absent when that is nothing
 	Flags             []string     `json:"flags"`               // rustc flags that Sampan adds for this triple, less the path remappings
+	Init              bool         `json:"init,omitempty"`      // images of it have an init, which is compiled too
 }
 
 // Image is one image, for one or several platforms.
 type Image struct {
 	Name        string            `json:"name"`
+	Repository  string            `json:"repository,omitempty"` // where it is pushed, with its host
 	Package     string            `json:"package,omitempty"`
 	Programs    []Program         `json:"programs"`
 	Platforms   []v1.Platform     `json:"platforms"`
@@ -67,6 +69,7 @@ type Image struct {
 	Files       []File            `json:"files,omitempty"`
 	Setuid      bool              `json:"allow-setuid,omitempty"`
 	Zoneinfo    bool              `json:"zoneinfo,omitempty"`
+	Init        bool              `json:"init,omitempty"` // InitPath is in it, and starts what the entrypoint says
 	Strip       bool              `json:"strip"`
 	Compression string            `json:"compression"` // "gzip", "gzip:9", "none"
 	Annotations map[string]string `json:"annotations,omitempty"`

@@ -265,3 +265,18 @@ func FuzzImageName(f *testing.F) {
 		}
 	})
 }
+
+func TestTagsOfGit(t *testing.T) {
+	v := VCS{Short: "0123456789ab", Branch: "feature/Boats & more"}
+	for tag, want := range map[string]string{"{git.short}": "0123456789ab", "{git.branch}": "feature-Boats---more", "b-{git.branch}-{git.short}": "b-feature-Boats---more-0123456789ab", "plain": "plain"} {
+		if got, err := gitTag(tag, v); err != nil || got != want {
+			t.Errorf("%s: %s, %v", tag, got, err)
+		}
+	}
+	if got, _ := gitTag("{git.branch}", VCS{Branch: "-x"}); got != "x" {
+		t.Error(got)
+	}
+	if _, err := gitTag("{git.branch}", VCS{Short: "0"}); err == nil || err.Hint() == "" {
+		t.Error("a branch that is not there")
+	}
+}

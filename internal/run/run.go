@@ -30,8 +30,9 @@ type Cmd struct {
 	Dir            string   // working directory; "" means ours
 	Env            []string // "KEY=VALUE", the whole environment; nil is empty, nothing is inherited
 	Stdin          io.Reader
-	Stdout, Stderr io.Writer // nil discards
-	Foreground     bool      // keeps our process group, and so the terminal; only the program itself is signalled then
+	Stdout, Stderr io.Writer        // nil discards
+	Signals        <-chan os.Signal // what comes here is sent to the program; nil for nothing
+	Foreground     bool             // keeps our process group, and so the terminal; only the program itself is signalled then
 }
 
 // Runner starts programs. Tests replace it.
@@ -77,7 +78,7 @@ func (s *System) Run(ctx context.Context, c Cmd) error {
 	}
 	feed()
 	g.started(cmd)
-	err = s.wait(ctx, cmd, g)
+	err = s.wait(ctx, cmd, g, c.Signals)
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return fmt.Errorf("run %s: %w", c.Path, ctxErr)
 	}
@@ -123,13 +124,14 @@ func stdin(cmd *exec.Cmd, r io.Reader) (feed func(), err error) {
 }
 
 // wait waits for the program and, once ctx ended, for its whole group.
-func (s *System) wait(ctx context.Context, cmd *exec.Cmd, g *group) error {
+func (s *System) wait(ctx context.Context, cmd *exec.Cmd, g *group, signals <-chan os.Signal) error {
 	grace := s.Grace
 	if grace <= 0 {
 		grace = defaultGrace
 	}
 	exited := make(chan struct{})
 	var watch sync.WaitGroup
+	watch.Go(func() { relay(cmd.Process, signals, exited) })
 	watch.Go(func() {
 		select {
 		case <-exited:
@@ -147,6 +149,18 @@ func (s *System) wait(ctx context.Context, cmd *exec.Cmd, g *group) error {
 	watch.Wait()
 	g.close()
 	return err
+}
+
+// relay sends signals on to the program until it has ended.
+func relay(p *os.Process, signals <-chan os.Signal, exited <-chan struct{}) {
+	for {
+		select {
+		case <-exited:
+			return
+		case sig := <-signals:
+			_ = p.Signal(sig) // that it has ended meanwhile is no error
+		}
+	}
 }
 
 // startError names the folder when that is what is missing: the system says "no such file" of the program then.

@@ -5,6 +5,7 @@
 package run
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -268,4 +269,22 @@ func gone(pid int) bool {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return false
+}
+
+func TestSignalsArePassedOn(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	ready, w := io.Pipe()
+	c := sh(`trap 'echo got it; exit 9' USR1; echo ready; while :; do sleep 0.05; done`)
+	c.Stdout, c.Signals = w, signals
+	var said bytes.Buffer
+	go func() {
+		if line, err := bufio.NewReader(io.TeeReader(ready, &said)).ReadString('\n'); err == nil && line == "ready\n" {
+			signals <- syscall.SIGUSR1
+		}
+		_, _ = io.Copy(io.Discard, ready)
+	}()
+	err := (&System{}).Run(t.Context(), c)
+	if e, ok := errors.AsType[*ExitError](err); !ok || e.Code != 9 {
+		t.Errorf("ended with %v, want the code of its handler", err)
+	}
 }

@@ -32,6 +32,7 @@ type Streams struct {
 	Out io.Writer // the answer
 	Err io.Writer // the conversation
 
+	InTTY    bool // In is a terminal
 	OutTTY   bool // Out is a terminal
 	ErrTTY   bool // Err is a terminal
 	Width    int  // columns of the terminal behind Err; 0 when unknown
@@ -57,6 +58,7 @@ func System(env []string) *Streams {
 	s := &Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	s.OutTTY = isTerminal(os.Stdout)
 	s.ErrTTY = isTerminal(os.Stderr)
+	s.InTTY = isTerminal(os.Stdin)
 	s.obey(env)
 	if s.ErrTTY {
 		s.Width, _, _ = term.GetSize(int(os.Stderr.Fd()))
