@@ -93,6 +93,11 @@ func (s *session) deliver(ctx context.Context, with func(spec string, o output.O
 	if err != nil {
 		return nil, err
 	}
+	if b, ok := t.Builder.(*builder.Cargo); ok {
+		var end func()
+		b.Env, end = s.follow()
+		defer end()
+	}
 	for _, spec := range s.plan.Outputs {
 		out, err := s.output(spec)
 		if err != nil {

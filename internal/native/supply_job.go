@@ -131,7 +131,7 @@ func (j *job) archivesOnly() error {
 
 // jobEnv are the variables that programs get which make a library: none that say how to compile, so that everybody's
 // come out the same.
-var jobEnv = []string{"PATH", "HOME", "TMPDIR", "TMP", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"}
+var jobEnv = []string{"PATH", "HOME", "TMPDIR", "TMP", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", LogVar}
 
 func (j *job) env(extra ...string) []string {
 	out := []string{"LC_ALL=C", "TZ=UTC0", "SOURCE_DATE_EPOCH=0", "ZERO_AR_DATE=1"}
