@@ -102,7 +102,7 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 	r.extra.allocator = lookupEnv(c.Env, AllocatorVar)
 	dir := s.selfContained()
 	if lookupEnv(c.Env, ThinVar) != "" && l.lld {
-		r.extra.thin = thinLink(m, dir)
+		r.extra.thin = thinLink(m, r.pie, dir)
 	}
 	linkerArgs := append(slices.Clone(l.prefix), texts(r.build(m, dir))...)
 	if response != "" {

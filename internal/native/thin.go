@@ -44,10 +44,11 @@ func thinLevels(args, env []string) []string {
 }
 
 // thinLink are lld's words for a small program. Equal functions become one where nobody can tell them apart by their
-// addresses. Relocations are written as a bitmap, an eightieth of the size, where the C library reads that.
-func thinLink(m machine, selfContained string) []string {
+// addresses. The relocations of a position independent one are written as a bitmap, an eightieth of the size, where the
+// C library reads that.
+func thinLink(m machine, pie bool, selfContained string) []string {
 	words := []string{"--icf=safe"}
-	if !strings.HasPrefix(m.arch, "mips") && readsRelr(filepath.Join(selfContained, "libc.a")) {
+	if pie && !strings.HasPrefix(m.arch, "mips") && readsRelr(filepath.Join(selfContained, "libc.a")) {
 		words = append(words, "--pack-dyn-relocs=relr")
 	}
 	return words

@@ -144,10 +144,10 @@ func TestThinLinks(t *testing.T) {
 		want               []string
 	}{
 		{"thin", lldName, libc("1.2.5"), musl, true, []string{"-static-pie"}, []string{icf, relr}},
-		{"not position independent", lldName, libc("1.2.5"), musl, true, []string{"-static"}, []string{icf, relr}},
+		{"not position independent", lldName, libc("1.2.5"), musl, true, []string{"-static"}, []string{icf}},
 		{"an old musl", lldName, libc("1.2.3"), musl, true, []string{"-static-pie"}, []string{icf}},
 		{"the user's word counts", lldName, libc("1.2.5"), musl, true, []string{"-static-pie", "-Wl,--icf=none"}, []string{icf, relr, "--icf=none"}},
-		{"not for this machine", lldName, libc("1.2.5"), "mips64-unknown-linux-muslabi64", true, []string{"-static"}, []string{icf}},
+		{"not for this machine", lldName, libc("1.2.5"), "mips64-unknown-linux-muslabi64", true, []string{"-static-pie"}, []string{icf}},
 		{"a shared object", lldName, libc("1.2.5"), musl, true, []string{"-shared"}, nil},
 		{"a program with a loader", lldName, libc("1.2.5"), musl, true, []string{"-pie"}, nil},
 		{"plain", lldName, libc("1.2.5"), musl, false, []string{"-static-pie"}, nil},
