@@ -62,7 +62,7 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.Profile = v.text }},
 	{flag: "thin", kind: toggle, env: true, def: "false", group: groups[1], doc: "compile for size: fat LTO, one codegen unit, opt-level s, panic=abort, C libraries too",
 		long: "It sets `CARGO_PROFILE_*` for the profile in use and changes no manifest; variables of that name that are set already stay. " +
-			"Panics end the program at once, without unwinding.",
+			"Panics end the program at once, without unwinding. `docs/c-libraries.md` tells what C leaves out.",
 		image: func(s *plan.Settings, v value) { s.Thin = v.on }},
 	{flag: "cc", kind: text, env: true, group: groups[1], meta: "zig|host", doc: "C compiler for crates with C in them: the pinned zig, or one of this machine's",
 		long: "By default the pinned zig, which is fetched once (97 MB) when the first crate needs a C compiler; where it cannot be had, one of the machine's, with a notice. " +

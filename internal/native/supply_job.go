@@ -173,9 +173,17 @@ func (j *job) reached(done int) {
 func (j *job) flags() []string {
 	level := "-O2"
 	if j.Thin {
-		level = "-Os"
+		level = thinLevel
 	}
 	return []string{level, "-g0", "-fPIC", "-ffunction-sections", "-fdata-sections"}
+}
+
+// flagsC are those for C alone.
+func (j *job) flagsC() []string {
+	if j.Thin {
+		return append(j.flags(), thinC...)
+	}
+	return j.flags()
 }
 
 // install copies files of the source, by a pattern, to a folder of the entry.
