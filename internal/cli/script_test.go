@@ -78,6 +78,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":   codeCommand,
 			"layout": layoutCommand,
+			"base":   baseCommand,
+			"damage": damageCommand,
 			"calls":  callsCommand,
 
 			"guard":    guardCommand,

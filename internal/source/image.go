@@ -162,7 +162,7 @@ func (c *checked) Read(b []byte) (int, error) {
 		return n, err
 	}
 	if c.left < 0 || ended && c.left > 0 || (ended || c.left == 0) && hex.EncodeToString(c.sum.Sum(nil)) != c.l.d.Digest.Hex {
-		return 0, &Error{Path: c.l.p.Path, Err: fmt.Errorf("layer %s holds other bytes", c.l.d.Digest), hint: "it is damaged: make it anew with sampan build"}
+		return 0, &Error{Path: c.l.p.Path, Err: fmt.Errorf("layer %s holds other bytes", c.l.d.Digest), hint: "it is damaged: make it, or fetch it, anew"}
 	}
 	return n, err
 }
