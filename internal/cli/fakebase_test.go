@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 
@@ -60,8 +61,8 @@ func (b fakeBase) image(arch string, glibc bool) string {
 		fmt.Sprintf(`,"platform":{"os":"linux","architecture":%q}`, arch))
 }
 
-// baseCommand writes a layout with a base for amd64 and arm64: base DIR [glibc].
-func baseCommand(ts *testscript.TestScript, _ bool, args []string) {
+// fakeBaseCommand writes a layout with a base for amd64 and arm64: base DIR [glibc].
+func fakeBaseCommand(ts *testscript.TestScript, _ bool, args []string) {
 	b := fakeBase{}
 	glibc := len(args) > 1 && args[1] == "glibc"
 	top := b.index(glibc)
@@ -91,5 +92,40 @@ func damageCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		data[len(data)/2] ^= 1
 		ts.Check(os.WriteFile(path, data, 0o644))
+	}
+}
+
+// harbourBaseCommand pushes a base to the script's registry: harbourbase REPOSITORY TAG [glibc].
+func harbourBaseCommand(ts *testscript.TestScript, _ bool, args []string) {
+	b := fakeBase{}
+	b.index(len(args) > 2)
+	store := harbourOf(ts).store
+	send := func(method, at, kind string, data []byte) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, at, bytes.NewReader(data))
+		r.Header.Set("Content-Type", kind)
+		w := httptest.NewRecorder()
+		store.ServeHTTP(w, r)
+		return w
+	}
+	// Blobs first, then manifests, then the index: the store is strict.
+	for _, round := range []string{"", `"layers"`, `"manifests"`} {
+		for name, data := range b {
+			isDoc := json.Valid(data) && bytes.Contains(data, []byte(`"schemaVersion"`))
+			switch {
+			case round == "" && !isDoc:
+				at := send("POST", "/v2/"+args[0]+"/blobs/uploads/", "", nil).Header().Get("Location")
+				send("PUT", at+"&digest=sha256:"+name, "", data)
+			case round != "" && isDoc && bytes.Contains(data, []byte(round)):
+				var doc struct{ MediaType string }
+				ts.Check(json.Unmarshal(data, &doc))
+				ref := "sha256:" + name
+				if round == `"manifests"` {
+					ref = args[1]
+				}
+				if got := send("PUT", "/v2/"+args[0]+"/manifests/"+ref, doc.MediaType, data); got.Code >= 300 {
+					ts.Fatalf("%d: %s", got.Code, got.Body)
+				}
+			}
+		}
 	}
 }

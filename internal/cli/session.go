@@ -46,6 +46,7 @@ type session struct {
 	troubles         []error                // of the workspace, collected
 	lacks            map[cargo.Triple]error // why a std cannot be had, collected
 	bases            map[plan.Base]*ground  // what images are built upon
+	moves            bool                   // tags of bases are about to be resolved anew: none has to be pinned
 }
 
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.

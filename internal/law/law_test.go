@@ -33,7 +33,7 @@ var rooms = map[string]struct {
 	"output":   {[]string{"durable", "run", "transport"}, []string{"go-containerregistry", "levenshtein", "sync", "sys"}},
 	// faulty is for tests alone; TestFaultyIsForTests says so.
 	"faulty":    {nil, nil},
-	"base":      {[]string{"binary", "durable", "rootfs", "source"}, []string{"go-containerregistry", "compress"}},
+	"base":      {[]string{"binary", "durable", "rootfs", "source", "transport"}, []string{"go-containerregistry", "compress", "sync"}},
 	"source":    {nil, []string{"go-containerregistry"}},
 	"transport": {[]string{"durable", "run"}, []string{"backoff", "net"}},
 	"cargo":     {[]string{"durable", "run"}, []string{"go-containerregistry", "go-toml", "levenshtein", "doublestar"}},

@@ -5,14 +5,47 @@ package source
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Blobs is a folder of blobs without an index: blobs/sha256/<hex>, of which the caller knows digests.
-func Blobs(path string) *Place { return &Place{Path: path} }
+// Blobs is a cache of blobs: a folder without an index, with blobs/sha256/<hex>, of which the caller knows digests. A blob
+// that turns out to be damaged is removed, so that whoever looks next fetches it anew.
+func Blobs(path string) *Place { return &Place{Path: path, cache: true} }
+
+// Has tells whether a blob is there with its size. Its bytes are hashed when they are read.
+func (p *Place) Has(d v1.Descriptor) bool {
+	path, err := blobPath(d.Digest)
+	if err != nil {
+		return false
+	}
+	info, err := os.Lstat(filepath.Join(p.Path, filepath.FromSlash(path)))
+	return err == nil && info.Mode().IsRegular() && info.Size() == d.Size
+}
+
+// Document reads a manifest, an index or a config of which only the digest is known.
+func (p *Place) Document(digest v1.Hash) ([]byte, error) {
+	path, err := blobPath(digest)
+	if err != nil {
+		return nil, err
+	}
+	data, err := p.small(path)
+	if err != nil {
+		return nil, err
+	}
+	return p.document(v1.Descriptor{Digest: digest, Size: int64(len(data))})
+}
+
+// drop takes a damaged blob out of a cache.
+func (p *Place) drop(digest v1.Hash) {
+	if path, err := blobPath(digest); err == nil && p.cache {
+		_ = os.Remove(filepath.Join(p.Path, filepath.FromSlash(path)))
+	}
+}
 
 // PlatformError says that a place has no image for a platform.
 type PlatformError struct {
@@ -102,6 +135,26 @@ func InIndex(path string, raw []byte, want v1.Platform) (v1.Descriptor, error) {
 		return best, &PlatformError{Path: path, Want: want.String(), Have: have}
 	}
 	return best, nil
+}
+
+// Serves tells whether an index has an image for each of the platforms; a lone image tells that in its config only. The
+// error is a *PlatformError.
+func Serves(path string, raw []byte, platforms []v1.Platform) error {
+	var doc struct {
+		Manifests []json.RawMessage `json:"manifests"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return fmt.Errorf("parse %s: %w", path, err)
+	}
+	for _, p := range platforms {
+		if doc.Manifests == nil {
+			break
+		}
+		if _, err := InIndex(path, raw, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func platformName(p *v1.Platform) string {

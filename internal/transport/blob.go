@@ -10,14 +10,22 @@ import (
 	"net/url"
 )
 
-// Repository is one repository of a registry, to push to.
+// Repository is one repository of a registry, to push to or to read from.
 type Repository struct {
-	Name Name
-	h    *host
+	Name    Name
+	h       *host
+	actions string // that a token has to allow
 }
 
 // Repository begins to speak of a repository. Nothing goes out.
-func (c *Client) Repository(n Name) *Repository { return &Repository{Name: n, h: c.host(n)} }
+func (c *Client) Repository(n Name) *Repository {
+	return &Repository{Name: n, h: c.host(n), actions: "pull,push"}
+}
+
+// Source is Repository for one that is only read: more users may do that.
+func (c *Client) Source(n Name) *Repository {
+	return &Repository{Name: n, h: c.host(n), actions: "pull"}
+}
 
 // Blob is something to upload. Open may be called several times, also while an earlier reader is in use.
 type Blob struct {
@@ -33,7 +41,7 @@ type Upload struct{ at url.URL }
 func (r *Repository) ask(method, path string) *request {
 	u := r.h.base()
 	u.Path = "/v2/" + r.Name.repository() + "/" + path
-	return &request{method: method, url: u, header: http.Header{}, scope: []string{r.scope("pull,push")}}
+	return &request{method: method, url: u, header: http.Header{}, scope: []string{r.scope(r.actions)}}
 }
 
 func (r *Repository) scope(actions string) string {
