@@ -100,3 +100,33 @@ func TestGlibcBase(t *testing.T) {
 		t.Errorf("upon a poor base: %+v", out)
 	}
 }
+
+// TestBaseOfRegistry: a base is pushed to a real registry, pinned, fetched, and built upon; the image goes back to that
+// registry without its base's layer, and a stranger reads all of it.
+func TestBaseOfRegistry(t *testing.T) {
+	h := newHarbour(t, registries["docker-registry"])
+	base := glibcBase(t, "ld-linux-x86-64.so.2", "libc.so.6", "libgcc_s.so.1")
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(Root(t), "examples", "hello"))); err != nil {
+		t.Fatal(err)
+	}
+	ref := h.proxy.Host + "/base/glibc:1"
+	env := []string{"SAMPAN_CACHE_DIR=" + t.TempDir(), "SAMPAN_BASE=" + ref, "SAMPAN_TARGET=x86_64-unknown-linux-gnu"}
+	Must(t, dir, env, Sampan(t), "push", base, ref)
+	if out := Exec(t, dir, env, Sampan(t), "build"); out.Code != 2 || !strings.Contains(out.Stderr, "sampan base update") {
+		t.Errorf("not pinned: %+v", out)
+	}
+	pinned := Must(t, dir, env, Sampan(t), "base", "update")
+	lock, err := os.ReadFile(filepath.Join(dir, "sampan.lock"))
+	if _, digest, ok := strings.Cut(strings.TrimSpace(pinned), "@"); err != nil || !ok || !strings.Contains(string(lock), digest) {
+		t.Errorf("pinned %q, lock %q, %v", pinned, lock, err)
+	}
+	out := Must(t, dir, env, Sampan(t), "build", "--json", "--repo", h.proxy.Host+"/apps", "-o", "oci:out")
+	if !strings.Contains(out, `"how": "mounted"`) {
+		t.Errorf("the base's layer was not mounted: %s", out)
+	}
+	Must(t, dir, nil, "skopeo", "copy", "-q", "--src-tls-verify=false", "docker://"+h.proxy.Host+"/apps/hello:latest", "oci:copy:latest")
+	if ran := Unpack(t, filepath.Join(dir, "copy")).Run(t); !strings.Contains(ran.Stdout, "ello") {
+		t.Errorf("what a stranger read: %+v", ran)
+	}
+}

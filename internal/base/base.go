@@ -54,6 +54,16 @@ func (i *Image) Links(n rootfs.Node) (binary.Links, bool) {
 	return l, ok
 }
 
+// From notes which repository of which registry the base is in, and the name that others find it by.
+func (i *Image) From(host, path, name string) {
+	i.Name = name
+	for _, l := range i.Layers {
+		if l, ok := l.(*layer); ok {
+			l.host, l.path = host, path
+		}
+	}
+}
+
 // Error says that a base cannot be built upon.
 type Error struct {
 	Path string
@@ -240,7 +250,12 @@ type layer struct {
 	kind   types.MediaType
 	diffID v1.Hash
 	blob   v1.Layer
+	host   string // of the registry that it came from, "" for none
+	path   string // of the repository there
 }
+
+// Origin is where in a registry the layer is: who pushes to the same one need not send it.
+func (l *layer) Origin() (host, path string) { return l.host, l.path }
 
 func (l *layer) Digest() (v1.Hash, error)             { return l.d.Digest, nil }
 func (l *layer) DiffID() (v1.Hash, error)             { return l.diffID, nil }

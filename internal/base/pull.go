@@ -30,11 +30,14 @@ const atOnce = 4
 // errAbsent says that something is not in the cache.
 var errAbsent = errors.New("it is not in the cache")
 
-// Near finds an image in the cache, for a platform, by the digest of its manifest or index; nil when not all of it is
-// there.
-func (c *Cache) Near(digest, platform string) (*source.Place, source.Entry, bool) {
-	e, err := c.bring(context.Background(), nil, digest, platform)
-	return source.Blobs(c.Dir), e, err == nil
+// Near finds an image in the cache, for a platform, by the digest of its manifest or index; place is nil when not all of it
+// is there. The error is of what fetching the rest would not change.
+func (c *Cache) Near(digest, platform string) (place *source.Place, e source.Entry, err error) {
+	e, err = c.bring(context.Background(), nil, digest, platform)
+	if errors.Is(err, errAbsent) {
+		return nil, e, nil
+	}
+	return source.Blobs(c.Dir), e, err
 }
 
 // Fetch brings into the cache what it lacks of an image, for a platform.

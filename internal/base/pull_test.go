@@ -109,8 +109,8 @@ func (q *quay) kept() (names []string) {
 
 func TestFetchOnce(t *testing.T) {
 	q := newQuay(t)
-	if _, _, there := q.cache.Near(q.digest, "linux/amd64"); there {
-		t.Error("it is near before it was fetched")
+	if place, _, err := q.cache.Near(q.digest, "linux/amd64"); place != nil || err != nil {
+		t.Error("it is near before it was fetched", err)
 	}
 	if img, err := q.fetch(q.digest); err != nil || img.Files.Len() != 1 {
 		t.Fatal(err)
@@ -121,8 +121,8 @@ func TestFetchOnce(t *testing.T) {
 	if _, err := q.fetch(q.digest); err != nil || q.proxy.Count("") != 3 {
 		t.Errorf("the second time %d requests, %v", q.proxy.Count(""), err)
 	}
-	if _, _, there := q.cache.Near(q.digest, "linux/amd64"); !there {
-		t.Error("it is not near")
+	if place, _, err := q.cache.Near(q.digest, "linux/amd64"); place == nil || err != nil {
+		t.Error("it is not near", err)
 	}
 	// What is damaged in the cache is found out, taken out, and fetched anew.
 	blob := filepath.Join(q.cache.Dir, "blobs", "sha256", strings.TrimPrefix(q.layer, "sha256:"))

@@ -182,7 +182,7 @@ func (s *session) base(ctx context.Context, b plan.Base, platform string, near b
 		return nil, err
 	}
 	if g.ref != nil {
-		img.Name = g.ref.word
+		img.From(g.ref.name.Host, g.ref.name.Path, strings.TrimPrefix(g.ref.word, g.ref.name.Scheme+"://"))
 	}
 	g.images[platform] = img
 	return img, nil
@@ -193,12 +193,8 @@ func (s *session) fetch(ctx context.Context, r *baseRef, platform string, near b
 	cache := &base.Cache{Dir: filepath.Join(s.cacheDir(), "bases"), Say: func(text string) {
 		s.progress.Handle(ui.Event{Kind: "note", Text: text})
 	}}
-	place, entry, there := cache.Near(r.digest, platform)
-	if there {
-		return place, entry, false, nil
-	}
-	if near {
-		return nil, entry, false, nil
+	if place, entry, err = cache.Near(r.digest, platform); err != nil || place != nil || near {
+		return place, entry, false, err
 	}
 	client, err := s.client(s.w.registry, []string{r.name.Host})
 	if err != nil {

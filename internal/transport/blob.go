@@ -44,6 +44,8 @@ func (r *Repository) ask(method, path string) *request {
 	return &request{method: method, url: u, header: http.Header{}, scope: []string{r.scope(r.actions)}}
 }
 
+func (r *Repository) reads() bool { return r.actions == "pull" }
+
 func (r *Repository) scope(actions string) string {
 	return "repository:" + r.Name.repository() + ":" + actions
 }
@@ -57,7 +59,14 @@ func (r *Repository) fail(q *request, got *reply) error {
 		b.mu.Lock()
 		who := b.who
 		b.mu.Unlock()
-		return &AuthError{Host: r.h.name, Status: got.status, Text: e.Text, Origin: who.Origin, User: who.User}
+		refused := &AuthError{Host: r.h.name, Status: got.status, Text: e.Text, Origin: who.Origin, User: who.User}
+		if r.reads() {
+			refused.hint = "may this user read it? for another one: " + login(r.h.name)
+		}
+		return refused
+	}
+	if r.reads() && got.status == http.StatusNotFound {
+		e.hint = "is the repository's name right, and may you read it? " + login(r.h.name)
 	}
 	return e
 }
