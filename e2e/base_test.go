@@ -88,9 +88,15 @@ func TestGlibcBase(t *testing.T) {
 	words := []string{"--target", "x86_64-unknown-linux-gnu", "--base"}
 	cache := []string{"SAMPAN_CACHE_DIR=" + t.TempDir()}
 	Must(t, dir, cache, Sampan(t), append([]string{"build", "-o", "docker-archive:" + archive}, append(words, base)...)...)
-	e := Docker(t)
-	if out, code := e.Run(e.Load(archive)); code != 0 || !strings.Contains(out, "ello") {
-		t.Errorf("in docker: %q, code %d", out, code)
+	for _, kind := range Engines {
+		e := kind.Start(t)
+		if out, code := e.Run(e.Load(archive)); code != 0 || !strings.Contains(out, "ello") {
+			t.Errorf("in %s: %q, code %d", kind.Name, out, code)
+		}
+		_, refs := receipts(t, dir, append(client(t, e), cache...), append([]string{"build", "--name", "loaded", "-o", kind.Name + ":"}, append(words, base)...)...)
+		if out, code := e.Run(refs[0]); code != 0 || !strings.Contains(out, "ello") {
+			t.Errorf("loaded into %s: %q, code %d", kind.Name, out, code)
+		}
 	}
 	if out := Must(t, dir, cache, Sampan(t), append([]string{"run"}, append(words, base)...)...); !strings.Contains(out, "ello") {
 		t.Errorf("by run: %q", out)

@@ -124,7 +124,7 @@ func (i *Image) read(img v1.Image, o Options) error {
 		return fmt.Errorf("%d layers, and %d in its config; %d at most", len(m.Layers), n, maxLayers)
 	}
 	i.DiffIDs, i.Env = config.RootFS.DiffIDs, config.Config.Env
-	budget := &budget{}
+	budget := &budget{free: freeUnpacked}
 	texts := map[file]string{}
 	for at, d := range m.Layers {
 		kind, err := layerType(d.MediaType)

@@ -22,7 +22,7 @@ import (
 // Limits of what a base may be. Deflate cannot shrink anything but uniform bytes a hundredfold.
 const (
 	maxUnpacked  = 16 << 30 // bytes of all layers
-	freeUnpacked = 64 << 20 // bytes of a layer that are not asked how small they were
+	freeUnpacked = 64 << 20 // see budget
 	maxRatio     = 100      // times that a layer may grow beyond those
 	maxEntries   = 500_000  // of all layers
 	maxLibrary   = 64 << 20 // bytes of a shared object that is looked into
@@ -32,6 +32,7 @@ const (
 
 // budget is what is left to the layers of one base.
 type budget struct {
+	free     int64 // bytes of a layer that are not asked how small they were
 	unpacked int64
 	entries  int
 }
@@ -69,7 +70,7 @@ func (l *layer) list(b budget) (*listing, error) {
 		return nil, err
 	}
 	defer r.Close()
-	s := &stream{r: r, sum: sha256.New(), limit: min(maxUnpacked-b.unpacked, max(freeUnpacked, l.d.Size*maxRatio))}
+	s := &stream{r: r, sum: sha256.New(), limit: min(maxUnpacked-b.unpacked, max(b.free, l.d.Size*maxRatio))}
 	found := &listing{Libs: map[int64]binary.Links{}, Texts: map[int64]string{}}
 	if err := found.entries(s); err != nil {
 		return nil, err

@@ -24,6 +24,9 @@ type Cache struct {
 	Say func(text string) // is told what is fetched; may be nil
 }
 
+// maxConfig bounds a config in bytes, as documents are bounded everywhere.
+const maxConfig = 4 << 20
+
 // atOnce is how many blobs are fetched side by side.
 const atOnce = 4
 
@@ -147,6 +150,9 @@ func (c *Cache) blobs(ctx context.Context, repo *transport.Repository, m *v1.Man
 		if !source.Blobs(c.Dir).Has(d) {
 			missing, total = append(missing, d), total+d.Size
 		}
+	}
+	if m.Config.Size > maxConfig {
+		return &Error{Path: m.Config.Digest.String(), Err: errors.New("its config is larger than 4 MiB"), hint: "take another base"}
 	}
 	for _, d := range m.Layers {
 		if _, err := layerType(d.MediaType); err != nil {

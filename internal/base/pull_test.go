@@ -207,6 +207,7 @@ func TestR17R18Manifests(t *testing.T) {
 		"an image and an index at once": {`{"schemaVersion":2,` + config + `,"manifests":[]}`, "at once"},
 		"an image that says index":      {`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json",` + config + `,` + layer + `}`, "holds something else"},
 		"an unknown type":               {`{"schemaVersion":2,"mediaType":"application/x-unknown",` + config + `,` + layer + `}`, "holds something else"},
+		"a giant config":                {`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:` + strings.Repeat("0", 64) + `","size":5000000},` + layer + `}`, "larger than 4 MiB"},
 		"no JSON":                       {`<html>`, "no JSON"},
 		"no platform of ours":           {`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:00","size":2,"platform":{"os":"linux","architecture":"mips"}}]}`, "parse index"},
 		"an index of indexes":           {`{"schemaVersion":2,"manifests":[]}`, "no image for linux/amd64"},
