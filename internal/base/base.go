@@ -12,6 +12,7 @@
 package base
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -270,7 +271,7 @@ func (l *layer) unpack() (io.ReadCloser, error) {
 	if err != nil || l.kind == types.OCIUncompressedLayer {
 		return blob, err
 	}
-	r, err := gzip.NewReader(blob)
+	r, err := gzip.NewReader(bufio.NewReaderSize(blob, 256<<10))
 	if err != nil {
 		blob.Close()
 		return nil, fmt.Errorf("unpack: %w", err)

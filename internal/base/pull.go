@@ -165,6 +165,7 @@ func (c *Cache) blobs(ctx context.Context, repo *transport.Repository, m *v1.Man
 	if repo == nil {
 		return errAbsent
 	}
+	_ = durable.Sweep(filepath.Join(c.Dir, "blobs", "sha256")) // what killed processes left
 	if c.Say != nil {
 		c.Say(fmt.Sprintf("base: %d blobs of %s are fetched, %.1f MB", len(missing), repo.Name, float64(total)/1e6))
 	}
