@@ -255,3 +255,50 @@ func TestFetchAtOnce(t *testing.T) {
 		t.Error(err, q.kept())
 	}
 }
+
+// TestR13BlobsElsewhere: storage behind a registry gives the bytes, is asked for the rest of what was cut, and hears no
+// credential; a token is asked for reading alone.
+func TestR13BlobsElsewhere(t *testing.T) {
+	q := newQuay(t)
+	guard := &faulty.Guard{Behind: q.store, User: "user", Password: "pa55word"}
+	proxy := faulty.NewProxy(guard, false, time.Now)
+	t.Cleanup(proxy.Close)
+	cuts := 1
+	var mu sync.Mutex
+	other := faulty.NewStranger(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		cut := cuts > 0 && strings.HasSuffix(r.URL.Path, q.layer)
+		if cut {
+			cuts--
+		}
+		mu.Unlock()
+		if cut {
+			faulty.Short(40_000)(w, r, q.store)
+			return
+		}
+		q.store.ServeHTTP(w, r)
+	}))
+	t.Cleanup(other.Close)
+	proxy.Play(faulty.Fault{Kind: faulty.Fetch, Times: -1, Act: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Header.Get("Authorization") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		http.Redirect(w, r, "http://"+other.Host+r.URL.Path, http.StatusTemporaryRedirect)
+	}})
+	client := transport.New(transport.Options{Now: time.Now, Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		Credentials: func(context.Context, transport.Name) (transport.Credential, error) {
+			return transport.Credential{Origin: "the test", User: "user", Password: "pa55word"}, nil
+		}})
+	t.Cleanup(client.Close)
+	if _, _, err := q.cache.Fetch(t.Context(), client.Source(transport.Name{Host: proxy.Host, Path: "base"}), q.digest, "linux/amd64"); err != nil {
+		t.Fatal(err)
+	}
+	heard, n := other.Heard()
+	if n != 3 || strings.Contains(heard, "Authorization") || strings.Contains(heard, "pa55word") || !strings.Contains(heard, "Range: bytes=40000-") {
+		t.Errorf("the other host heard in %d requests: %s", n, heard)
+	}
+	if _, scopes := guard.Given(); strings.Contains(strings.Join(scopes, " "), "push") || len(scopes) == 0 {
+		t.Errorf("tokens for %q", scopes)
+	}
+}
