@@ -125,6 +125,7 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 		Now:     s.now,
 		Folder:  s.folder,
 		Event:   s.event,
+		Base:    s.base,
 	}
 	if len(s.plan.Compiles) == 0 {
 		t.DebugDir = filepath.Join(filepath.Dir(s.defaultOutput()), "debug")

@@ -148,6 +148,12 @@ var options = []*option{
 		long: "Linux keeps from process 1 every signal that it has no handler for, so that such a program is only killed when the engine's patience ends: 10 s in Docker, 30 s in Kubernetes. " +
 			"The init is at /sampan-init, starts the entrypoint, passes signals on, waits for orphans, and ends with the program's code.",
 		image: func(s *plan.Settings, v value) { s.Init = v.on }},
+	{flag: "base", kind: text, env: true, group: groups[2], meta: "REF|DIR|ARCHIVE", doc: "an image to build upon: its files lie below ours",
+		long: "HOST/PATH:TAG of a registry, with its digest (`@sha256:…`) or pinned by `sampan base update`; or a folder or archive with an OCI layout (`oci:DIR:NAME` for one of several), " +
+			"relative to the manifest that names it. Its layers are taken as they are, and every byte of them is checked; " +
+			"of its settings only the environment is. A program for a `-gnu` target is linked dynamically upon it: the loader and the shared objects are looked for in the base.",
+		example: `base = "registry.example.com/team/debian:13"`,
+		image:   func(s *plan.Settings, v value) { s.Base = v.text }},
 	{flag: "ca", kind: toggle, env: true, def: "true", group: groups[2], doc: "Mozilla's CA certificates at " + plan.CertFile,
 		image: func(s *plan.Settings, v value) { s.CA = v.on }},
 	{flag: "ca-file", key: "ca-files", kind: list, env: true, group: groups[2], meta: "PATH", doc: "CA certificates of your own to add", example: `ca-files = ["ca/company.pem"]`,

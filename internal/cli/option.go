@@ -51,6 +51,7 @@ var sparse = map[string]func(*option) bool{
 	"setup":   among("target", "platform", "cc", "offline", "no-install", "quiet", "verbose", "json", "progress"),
 	"push":    among(append([]string{"image-refs"}, spoken...)...),
 	"login":   among(spoken...),
+	"base":    among(append([]string{"package", "workspace", "exclude", "manifest-path", "target", "platform", "base"}, spoken...)...),
 	"logout":  among("quiet", "verbose", "progress"),
 	"load":    func(o *option) bool { return o.group == groups[4] || o.flag == "name" || o.flag == "tag" },
 	"resolve": referred,

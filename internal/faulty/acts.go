@@ -131,3 +131,29 @@ func Mangle(change func(string) string) Act {
 		behind.ServeHTTP(w, r)
 	}
 }
+
+// Short lets the registry answer, and ends the connection after so many bytes of the body.
+func Short(after int) Act {
+	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		got := httptest.NewRecorder()
+		behind.ServeHTTP(got, r)
+		maps.Copy(w.Header(), got.Header())
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(got.Body.Bytes()[:min(after, got.Body.Len())])
+		_ = http.NewResponseController(w).Flush()
+		cut(w, false)
+	}
+}
+
+// Rewrite lets the registry answer, and changes the body; change gets a copy.
+func Rewrite(change func(body []byte) []byte) Act {
+	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		got := httptest.NewRecorder()
+		behind.ServeHTTP(got, r)
+		body := change(got.Body.Bytes())
+		maps.Copy(w.Header(), got.Header())
+		w.Header().Del("Content-Length")
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(body)
+	}
+}

@@ -18,6 +18,7 @@ import (
 // Kinds of requests that a push makes.
 const (
 	Look     = "look"     // HEAD of a blob
+	Fetch    = "fetch"    // GET of a blob
 	Start    = "start"    // POST of an upload
 	Body     = "body"     // PUT or PATCH of an upload
 	Manifest = "manifest" // PUT of a manifest by digest
@@ -40,6 +41,8 @@ func KindOf(r *http.Request) string {
 		case http.MethodPut, http.MethodPatch:
 			return Body
 		}
+	case strings.Contains(path, "/blobs/") && r.Method == http.MethodGet:
+		return Fetch
 	case strings.Contains(path, "/blobs/"):
 		return Look
 	case strings.Contains(path, "/manifests/sha256:") && r.Method == http.MethodPut:
@@ -67,7 +70,7 @@ type Act func(w http.ResponseWriter, r *http.Request, behind http.Handler)
 // Request is one request as it arrived.
 type Request struct {
 	Kind, Method, Path, Query string
-	Authorization             string
+	Authorization, Range      string
 	Began, Ended              time.Time
 }
 
@@ -189,7 +192,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := len(p.log)
 	p.newest = p.Now()
 	p.log = append(p.log, Request{Kind: kind, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
-		Authorization: r.Header.Get("Authorization"), Began: p.Now()})
+		Authorization: r.Header.Get("Authorization"), Range: r.Header.Get("Range"), Began: p.Now()})
 	var act Act
 	for _, f := range p.faults {
 		if f.Times == 0 || f.Kind != "" && f.Kind != kind || !strings.Contains(r.URL.String(), f.Match) {

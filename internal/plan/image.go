@@ -63,6 +63,9 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 	if len(im.Config.Entrypoint) == 0 {
 		im.Config.Entrypoint = []string{"/" + main}
 	}
+	if s.Base != "" {
+		im.Base = &Base{Name: s.Base}
+	}
 	if s.Init {
 		im.Config.Entrypoint = append([]string{InitPath}, im.Config.Entrypoint...)
 	}

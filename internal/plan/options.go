@@ -83,6 +83,7 @@ type Settings struct {
 	Strip       bool
 	Compression string
 	Init        bool
+	Base        string // what images are built upon; "" for nothing
 
 	Row int // which settings these are, counted from 1 by whoever settled them; 0 is unknown. SettingErrors name it
 
