@@ -89,6 +89,7 @@ func (s *session) deliver(ctx context.Context, with func(spec string, o output.O
 	if err := s.install(ctx); err != nil {
 		return nil, err
 	}
+	s.tellHealth()
 	t, err := s.tools(ctx)
 	if err != nil {
 		return nil, err

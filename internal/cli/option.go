@@ -22,6 +22,7 @@ const (
 	dict               // NAME=VALUE; more specific places add to less specific ones
 	toggle             // true or false
 	rows               // SOURCE:DESTINATION[:OWNER[:MODE]]
+	health             // [--KEY=VALUE...] COMMAND, as a Dockerfile's HEALTHCHECK
 )
 
 // option is the one definition of a setting: its names, its places, its default, its help, and what it sets.
@@ -111,6 +112,7 @@ type value struct {
 	dict   map[string]string
 	on     bool
 	rows   []plan.File
+	health *plan.Health
 	origin func() string // "--user", "SAMPAN_USER", "Cargo.toml:12", "default"
 }
 
@@ -141,6 +143,8 @@ func (v value) show(k kind) any {
 			return []plan.File{}
 		}
 		return v.rows
+	case health:
+		return shownHealth(v.health)
 	}
 	return v.text
 }
@@ -175,6 +179,12 @@ func (v *value) add(k kind, word string) error {
 			return err
 		}
 		v.rows = append(v.rows, f)
+	case health:
+		h, err := readHealth(word)
+		if err != nil {
+			return err
+		}
+		v.health = h
 	}
 	return nil
 }
@@ -248,6 +258,10 @@ func decode(k kind, raw any) (value, error) {
 			v.dict[name] = s
 		}
 		return v, nil
+	case health:
+		h, err := decodeHealth(raw)
+		v.health = h
+		return v, err
 	}
 	return decodeRows(raw)
 }

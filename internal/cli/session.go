@@ -115,6 +115,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 		s.plan.Outputs = []string{s.w.with + ":"}
 	}
 	s.expand()
+	s.health()
 	return nil
 }
 

@@ -97,7 +97,7 @@ func (c *column) check() ([]check.Finding, error) {
 		s := check.Subject{Name: p.plan.Bin, Path: p.path, Facts: p.binary.Facts, Triple: string(p.triple), Platform: c.platform,
 			Linked: linked(p.linked)}
 		if i == 0 {
-			s.Trees, s.Entrypoint = c.trees, c.image.Config.Entrypoint
+			s.Trees, s.Entrypoint, s.Capabilities = c.trees, c.image.Config.Entrypoint, c.image.Capabilities
 		}
 		if err := c.below(&s, p); err != nil {
 			return nil, err
@@ -149,8 +149,12 @@ func (c *column) plant(added rootfs.Tree) error {
 	var fs []rootfs.ProgramFile
 	var key strings.Builder
 	fmt.Fprintf(&key, "program strip=%t", c.image.Strip)
+	caps, _ := rootfs.LookupCaps(c.image.Capabilities) // the plan's are known
+	if caps != 0 {
+		fmt.Fprintf(&key, " caps=%x", uint64(caps))
+	}
 	for _, p := range c.programs {
-		fs = append(fs, rootfs.ProgramFile{Path: strings.TrimPrefix(p.plan.Path, "/"), Size: p.binary.Size, Open: p.binary.Open})
+		fs = append(fs, rootfs.ProgramFile{Path: strings.TrimPrefix(p.plan.Path, "/"), Size: p.binary.Size, Open: p.binary.Open, Caps: caps})
 		id, err := identity(p.path)
 		if err != nil {
 			return err

@@ -70,6 +70,8 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 		im.Config.Entrypoint = append([]string{InitPath}, im.Config.Entrypoint...)
 	}
 	im.Annotations = maps.Clone(s.Annotations)
+	caps, _ := rootfs.LookupCaps(s.Capabilities) // checkCapabilities refuses what is none
+	im.Capabilities, im.Health = caps.Names(), s.Health
 	if err := validate(s, im); err != nil {
 		err.Package = im.Package
 		return im, err

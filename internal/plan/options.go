@@ -85,6 +85,9 @@ type Settings struct {
 	Init        bool
 	Base        string // what images are built upon; "" for nothing
 
+	Capabilities []string // of the programs, from their start
+	Health       *Health  // nil for none
+
 	Row int // which settings these are, counted from 1 by whoever settled them; 0 is unknown. SettingErrors name it
 
 	Bins     []string // wanted bins, all in this image when Together

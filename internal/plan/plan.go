@@ -76,6 +76,9 @@ type Image struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Tags        []string          `json:"tags"`
 	Row         int               `json:"-"` // of its Settings
+
+	Capabilities []string `json:"capabilities,omitempty"` // of its programs, as rootfs writes them, in the order of their numbers
+	Health       *Health  `json:"healthcheck,omitempty"`  // wanted; it is in Config where that can carry it
 }
 
 // Base is an image that ours is built upon.
