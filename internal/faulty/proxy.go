@@ -5,6 +5,8 @@ package faulty
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,11 +57,19 @@ func KindOf(r *http.Request) string {
 
 // Fault is something that goes wrong with requests of one kind.
 type Fault struct {
-	Kind  string // "" for every kind
+	Kind  string // "" for every kind; several with commas between them
 	Match string // part of the address, "" for any
+	Large int64  // requests whose bodies have so many bytes or do not say how many; 0 for all
 	Skip  int    // so many go well before
 	Times int    // 0 is once, below 0 is for ever
 	Act   Act
+}
+
+func (f *Fault) fits(kind string, r *http.Request) bool {
+	if f.Large > 0 && r.ContentLength >= 0 && r.ContentLength < f.Large {
+		return false
+	}
+	return (f.Kind == "" || slices.Contains(strings.Split(f.Kind, ","), kind)) && strings.Contains(r.URL.String(), f.Match)
 }
 
 // Act answers a request in place of the registry behind, which it may ask all the same.
@@ -69,6 +80,7 @@ type Request struct {
 	Kind, Method, Path, Query string
 	Authorization             string
 	Began, Ended              time.Time
+	Played                    bool // a fault answered it
 }
 
 // Proxy stands before a registry.
@@ -86,6 +98,7 @@ type Proxy struct {
 	log    []Request
 	newest time.Time
 	closed chan struct{}
+	ended  atomic.Bool
 }
 
 // NewProxy starts a proxy before a registry, with a certificate when secure. now is the clock (time.Now).
@@ -113,11 +126,15 @@ func Before(address string) http.Handler {
 	}
 	p := httputil.NewSingleHostReverseProxy(u)
 	p.FlushInterval = -1
+	p.ErrorLog = log.New(io.Discard, "", 0) // clients that go away are what is played
 	return p
 }
 
-// Close ends the proxy; requests that are held back end too.
+// Close ends the proxy; requests that are held back end too. It may be called again.
 func (p *Proxy) Close() {
+	if p.ended.Swap(true) {
+		return
+	}
 	close(p.closed)
 	p.server.CloseClientConnections()
 	p.server.Close()
@@ -192,7 +209,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Authorization: r.Header.Get("Authorization"), Began: p.Now()})
 	var act Act
 	for _, f := range p.faults {
-		if f.Times == 0 || f.Kind != "" && f.Kind != kind || !strings.Contains(r.URL.String(), f.Match) {
+		if f.Times == 0 || !f.fits(kind, r) {
 			continue
 		}
 		if f.Skip > 0 {
@@ -201,6 +218,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.Times--
 		act = f.Act
+		p.log[at].Played = true
 		break
 	}
 	p.mu.Unlock()
