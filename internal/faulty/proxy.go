@@ -5,8 +5,6 @@ package faulty
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -126,7 +124,8 @@ func Before(address string) http.Handler {
 	}
 	p := httputil.NewSingleHostReverseProxy(u)
 	p.FlushInterval = -1
-	p.ErrorLog = log.New(io.Discard, "", 0) // clients that go away are what is played
+	// Clients that go away are what is played: nobody needs to be told.
+	p.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	return p
 }
 
