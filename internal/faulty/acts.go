@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -104,6 +105,12 @@ func Drip(pause time.Duration, head bool) Act {
 	}
 }
 
+// DigestOfBody reads a request's body and gives its digest.
+func DigestOfBody(r *http.Request) string {
+	data, _ := io.ReadAll(r.Body)
+	return sum(data)
+}
+
 // Alter lets the registry answer and changes headers of it.
 func Alter(headers ...string) Act {
 	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
@@ -155,5 +162,19 @@ func Rewrite(change func(body []byte) []byte) Act {
 		w.Header().Del("Content-Length")
 		w.WriteHeader(got.Code)
 		_, _ = w.Write(body)
+	}
+}
+
+// Move lets the registry answer, and says that what it points at is at another host: "http://127.0.0.1:1".
+func Move(to string) Act {
+	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		got := httptest.NewRecorder()
+		behind.ServeHTTP(got, r)
+		maps.Copy(w.Header(), got.Header())
+		if u, err := url.Parse(got.Header().Get("Location")); err == nil && got.Header().Get("Location") != "" {
+			w.Header().Set("Location", to+u.RequestURI())
+		}
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(got.Body.Bytes())
 	}
 }
