@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 
-.PHONY: test long fuzz soak bench programs
+.PHONY: test long fuzz soak faults bench programs
 
 # What CI runs.
 test:
@@ -11,10 +11,17 @@ test:
 long: fuzz
 	SAMPAN_LONG=1 E2E_TIMEOUT=2h ./scripts/test e2e
 
-# A thousand random schedules of faults against a push; SOAK="-soak.seed 7 -soak 1" plays one of them.
-SOAK ?= -soak 1000
+# A thousand random schedules of faults against pushes before a real registry, half an hour of mostly waiting;
+# SOAK="-soak 1 -seed 7" plays one of them. The same against a registry in memory and a clock that does not wait:
+# go test ./internal/output -run TestSoak -soak 1000
+SOAK ?= -soak 1000 -seed 1
 soak:
-	go test ./internal/output -run TestSoak -v -timeout 30m $(SOAK)
+	go run ./test/faults $(SOAK)
+
+# The tables of docs/faults.md, Sampan beside other clients.
+faults:
+	./scripts/setup --peers
+	go run ./test/faults
 
 fuzz:
 	./scripts/fuzz 60s

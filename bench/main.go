@@ -82,7 +82,7 @@ type benchmark struct {
 
 // choose returns the benchmarks that a list of ids names.
 func (s *suite) choose(only string) ([]benchmark, error) {
-	all := []benchmark{{"B1", s.b1}, {"B3", s.b3}, {"B3", s.b3cargo}, {"B6", s.b6}, {"B8", s.b8}, {"B9", s.b9}, {"B13", s.b13}, {"B14", s.b14}, {"B16", s.b16}, {"B17", s.b17}, {"B18", s.b18}}
+	all := []benchmark{{"B1", s.b1}, {"B3", s.b3}, {"B3", s.b3cargo}, {"B6", s.b6}, {"B8", s.b8}, {"B9", s.b9}, {"B13", s.b13}, {"B14", s.b14}, {"B16", s.b16}, {"B17", s.b17}, {"B18", s.b18}, {"B4", s.b4}, {"B5", s.b5}}
 	if only == "" {
 		return all, nil
 	}

@@ -17,9 +17,10 @@ import (
 
 // tools are what peers need; an empty path or nil is a peer that is not there.
 type tools struct {
-	umoci, buildah, crane string
-	docker, buildkit      *engine.Engine
-	missing               []string
+	umoci, buildah, crane          string
+	oras, regctl, skopeo, registry string
+	docker, buildkit               *engine.Engine
+	missing                        []string
 }
 
 // findTools looks for peers, in PATH and where scripts/setup --peers puts them, and starts the daemons.
@@ -36,6 +37,7 @@ func findTools(ctx context.Context) *tools {
 		return ""
 	}
 	t.umoci, t.buildah, t.crane = look("umoci"), look("buildah"), look("crane")
+	t.oras, t.regctl, t.skopeo, t.registry = look("oras"), look("regctl"), look("skopeo"), look("registry")
 	start := func(name string, open func() (*engine.Engine, error)) *engine.Engine {
 		e, err := open()
 		if err != nil {
@@ -207,6 +209,12 @@ func (t *tools) versions(ctx context.Context) []string {
 	add("buildah", []string{t.buildah, "--version"}, nil)
 	if t.crane != "" {
 		found = append(found, "crane "+moduleVersion(t.crane))
+	}
+	add("skopeo", []string{t.skopeo, "--version"}, nil)
+	for name, path := range map[string]string{"oras": t.oras, "regctl": t.regctl, "distribution": t.registry} {
+		if path != "" {
+			found = append(found, name+" "+moduleVersion(path))
+		}
 	}
 	if t.docker != nil {
 		argv, env := t.docker.Client("version", "--format", "{{.Server.Version}}")

@@ -8,6 +8,7 @@ import (
 	"debug/elf"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -150,5 +151,23 @@ func TestArm64(t *testing.T) {
 	image.Emulate(t, "qemu-aarch64-static")
 	if out := image.Run(t); out.Code != 0 || !strings.HasPrefix(out.Stdout, "aarch64 4000 42 1.") {
 		t.Errorf("%+v", out)
+	}
+}
+
+// TestCallsAreShown: --verbose shows what our compilers were told below cargo, and leaves no log behind.
+func TestCallsAreShown(t *testing.T) {
+	dir, err := nativeSources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := NativeCache(t)
+	args := []string{"build", "-v", "-p", "cpp", "--target-dir", t.TempDir(), "-o", "oci:" + filepath.Join(t.TempDir(), "layout")}
+	out := Exec(t, dir, []string{"SAMPAN_CACHE_DIR=" + cache}, Sampan(t), args...)
+	shown := regexp.MustCompile(`(?m)c\+\+ .*\.cpp.*   # x86_64-unknown-linux-musl, [0-9]+ ms$`)
+	if out.Code != 0 || !shown.MatchString(out.Stderr) {
+		t.Errorf("%+v", out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cache, ".calls-*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

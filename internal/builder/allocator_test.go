@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sampan/internal/native"
+	"sampan/internal/plan"
 )
 
 // TestAllocatorIsChecked: a program of an earlier build, without what was asked for, is not delivered.
@@ -37,20 +38,39 @@ func TestAllocatorIsChecked(t *testing.T) {
 	}
 }
 
-// TestSettingAloneChoosesTheAllocator: what the user's environment says of the link driver's variable is not passed on.
-func TestSettingAloneChoosesTheAllocator(t *testing.T) {
+// TestSettingsAloneReachTheLink: what the user's environment says of the link driver's variables is not passed on.
+func TestSettingsAloneReachTheLink(t *testing.T) {
 	b := builderFor(t, &fake{})
-	b.Env = append(b.Env, native.AllocatorVar+"=/their/own.a")
+	b.Env = append(b.Env, native.AllocatorVar+"=/their/own.a", native.ThinVar+"=yes")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.Self = self
-	cmd, err := b.cargoCall(t.Context(), compile())
-	if err != nil {
-		t.Fatal(err)
+	linkVars := func(c plan.Compile) (out []string) {
+		cmd, err := b.cargoCall(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(cmd.Env, "HOME=/home/u") {
+			t.Errorf("environment %q", cmd.Env)
+		}
+		for _, kv := range cmd.Env {
+			if name, _, _ := strings.Cut(kv, "="); slices.Contains(native.LinkVars(), name) {
+				out = append(out, kv)
+			}
+		}
+		return out
 	}
-	if slices.ContainsFunc(cmd.Env, func(kv string) bool { return strings.HasPrefix(kv, native.AllocatorVar) }) || !slices.Contains(cmd.Env, "HOME=/home/u") {
-		t.Errorf("environment %q", cmd.Env)
+	c := compile()
+	if got := linkVars(c); got != nil {
+		t.Errorf("plain: %q", got)
+	}
+	c.Thin = true
+	if got := linkVars(c); !slices.Equal(got, []string{native.ThinVar + "=1"}) {
+		t.Errorf("thin: %q", got)
+	}
+	if got := thinLink(plan.Compile{Thin: true, Triple: "x86_64-unknown-linux-gnu"}); got != nil {
+		t.Errorf("where the link is not ours: %q", got)
 	}
 }

@@ -44,7 +44,7 @@ func (b *Cargo) cargoCall(ctx context.Context, c plan.Compile) (run.Cmd, error) 
 	if err != nil {
 		return cmd, err
 	}
-	cmd.Env = slices.Concat(withoutAllocator(b.Env), b.unset(c.Env), b.terminalEnv(), equipment, join.Env)
+	cmd.Env = slices.Concat(withoutLinkVars(b.Env), b.unset(c.Env), b.terminalEnv(), equipment, thinLink(c), join.Env)
 	if c.Crate {
 		cmd.Args = append(cmd.Args, b.install(c)...)
 		cmd.Env = append(cmd.Env, b.crateEnv(c)...)

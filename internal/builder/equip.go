@@ -26,7 +26,7 @@ func (b *Cargo) equip(ctx context.Context, c plan.Compile) ([]string, error) {
 		return nil, nil
 	}
 	cc, err := native.EnsureCompiler(ctx, native.CompilerOptions{CacheDir: b.CacheDir, Self: b.Self, Triple: c.Triple,
-		Sysroot: b.Workspace.Toolchain.Sysroot, Env: b.Env, Runner: b.Runner, Install: b.C.Install, Kind: c.CC, NeedCXX: c.Native.CXX, Say: b.C.Say})
+		Sysroot: b.Workspace.Toolchain.Sysroot, Env: b.Env, Runner: b.Runner, Install: b.C.Install, Kind: c.CC, NeedCXX: c.Native.CXX, Thin: c.Thin, Say: b.C.Say})
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,20 @@ func (b *Cargo) equip(ctx context.Context, c plan.Compile) ([]string, error) {
 	return slices.Concat(vars, more, b.unset(c.Native.Env), link), nil
 }
 
-// withoutAllocator takes the link driver's variable out of an environment: the setting alone counts.
-func withoutAllocator(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, native.AllocatorVar+"=") })
+// withoutLinkVars takes the link driver's variables out of an environment: the settings alone count.
+func withoutLinkVars(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(native.LinkVars(), name)
+	})
+}
+
+// thinLink tells the link driver to link for size.
+func thinLink(c plan.Compile) []string {
+	if !c.Thin || !native.Links(c.Triple) {
+		return nil
+	}
+	return []string{native.ThinVar + "=1"}
 }
 
 // allocated checks that what was asked for is in the programs: cargo could have taken one from an earlier build.

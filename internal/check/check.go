@@ -62,9 +62,14 @@ type Subject struct {
 	Platform v1.Platform // that the image is for
 	Linked   []Linked    // what build scripts asked the linker for
 
+	Base  *Below       // that the image is built upon; nil for none
+	Links binary.Links // of a dynamic program upon a base
+
 	// Of the image as a whole; with several programs only the first one's Subject has them.
 	Trees      []rootfs.Tree // its files, the lowest layer first
 	Entrypoint []string
+
+	Capabilities []string // of its programs, by their names without "cap_"
 }
 
 // Linked is what one crate's build script asked the linker for.
@@ -83,7 +88,7 @@ type Check struct {
 }
 
 // All is every check, in the order in which they run.
-var All = []Check{machineCheck, kindCheck, staticCheck, entryCheck, execStackCheck, commandCheck}
+var All = []Check{machineCheck, kindCheck, staticCheck, baseCheck, entryCheck, execStackCheck, commandCheck, capabilityCheck}
 
 // Run gives the findings of all checks that are not off.
 func Run(s Subject) []Finding {

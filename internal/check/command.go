@@ -31,6 +31,11 @@ func checkCommand(s Subject) []Finding {
 
 // holds tells whether a file is at a path, or may be: what a link leads to is not followed.
 func (s Subject) holds(file string) bool {
+	if s.Base != nil {
+		if n, ok := s.Base.Files.At(file); ok && !n.Mode.IsDir() {
+			return true
+		}
+	}
 	name := strings.TrimPrefix(path.Clean(file), "/")
 	for _, t := range s.Trees {
 		for _, e := range t {

@@ -10,7 +10,7 @@ import (
 
 var staticCheck = Check{
 	ID:    "static",
-	Doc:   "The program needs no loader and no shared object: neither is in the image.",
+	Doc:   "The program needs no loader and no shared object: without a base, neither is in the image.",
 	Level: Fail,
 	Run:   checkStatic,
 }
@@ -20,7 +20,7 @@ var system = []string{"c", "gcc_s", "m", "pthread", "dl", "rt", "util", "unwind"
 
 func checkStatic(s Subject) []Finding {
 	f := s.Facts
-	if !isProgram(f) || f.Interp == "" && len(f.Needed) == 0 {
+	if s.Base != nil || !isProgram(f) || f.Interp == "" && len(f.Needed) == 0 {
 		return nil
 	}
 	var needs, crates []string

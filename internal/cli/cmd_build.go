@@ -89,9 +89,15 @@ func (s *session) deliver(ctx context.Context, with func(spec string, o output.O
 	if err := s.install(ctx); err != nil {
 		return nil, err
 	}
+	s.tellHealth()
 	t, err := s.tools(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if b, ok := t.Builder.(*builder.Cargo); ok {
+		var end func()
+		b.Env, end = s.follow()
+		defer end()
 	}
 	for _, spec := range s.plan.Outputs {
 		out, err := s.output(spec)
@@ -120,6 +126,7 @@ func (s *session) tools(ctx context.Context) (pipeline.Tools, error) {
 		Now:     s.now,
 		Folder:  s.folder,
 		Event:   s.event,
+		Base:    s.base,
 	}
 	if len(s.plan.Compiles) == 0 {
 		t.DebugDir = filepath.Join(filepath.Dir(s.defaultOutput()), "debug")

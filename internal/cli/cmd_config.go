@@ -5,6 +5,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,10 +31,15 @@ func configCommand(a *app) *cobra.Command {
 		Long: "Show every option, its value, and where it came from. A flag wins over a SAMPAN_… variable, that over\n" +
 			"[[package.metadata.sampan.image]], [package.metadata.sampan], [workspace.metadata.sampan], the user's own\n" +
 			"config.toml, and the default. Tables are joined, all else is replaced.",
-		Example: "  sampan config\n  sampan config --json",
+		Example: "  sampan config\n  sampan config --json\n  sampan config --schema > sampan.schema.json",
 	}
 	held := a.bind(cmd)
+	schema := cmd.Flags().Bool("schema", false, "print the JSON schema of the settings in Cargo.toml, for editors, and nothing else")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *schema {
+			_, err := io.WriteString(a.streams.Out, Schema())
+			return err
+		}
 		path, rest, err := parts(cmd, args)
 		if err != nil {
 			return err

@@ -131,7 +131,7 @@ func (s *session) look(ctx context.Context, ws *cargo.Workspace, c plan.Compile)
 	l.CA, l.Zoneinfo = true, true
 	for _, im := range s.plan.Images {
 		if im.Package == c.Package {
-			l.CA, l.Zoneinfo = l.CA && im.CA, l.Zoneinfo && im.Zoneinfo
+			l.CA, l.Zoneinfo = l.CA && (im.CA || len(im.CAFiles) > 0), l.Zoneinfo && im.Zoneinfo
 		}
 	}
 	l.Linker, l.LinkerErr = native.FindLinker(c.Triple, s.ws.Toolchain, s.app.env)

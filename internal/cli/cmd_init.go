@@ -5,11 +5,14 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"sampan/internal/kube"
+	"sampan/internal/plan"
 )
 
 func initCommand(a *app) *cobra.Command {
@@ -54,8 +57,17 @@ func (s *session) apps(path string) []kube.App {
 				ref += "#" + im.Programs[0].Bin
 			}
 		}
-		out = append(out, kube.App{Name: im.Name, Image: kube.Scheme + ref, Root: im.UID == 0, Init: im.Init,
+		out = append(out, kube.App{Name: im.Name, Image: kube.Scheme + ref, Root: im.UID == 0, Init: im.Init, Capabilities: im.Capabilities, Health: probe(im.Health),
 			Ports: slices.Sorted(maps.Keys(im.Config.ExposedPorts)), Volumes: slices.Sorted(maps.Keys(im.Config.Volumes))})
 	}
 	return out
+}
+
+// probe is a healthcheck for a kubelet, which counts in whole seconds.
+func probe(h *plan.Health) *kube.Probe {
+	if h == nil {
+		return nil
+	}
+	seconds := func(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+	return &kube.Probe{Command: h.Command, Interval: seconds(h.Interval), Timeout: seconds(h.Timeout), StartPeriod: seconds(h.StartPeriod), Retries: h.Retries}
 }

@@ -13,6 +13,7 @@ import (
 	"sampan/internal/pipeline"
 	"sampan/internal/plan"
 	"sampan/internal/sandbox"
+	"sampan/internal/ui"
 )
 
 func runCommand(a *app) *cobra.Command {
@@ -72,6 +73,10 @@ func (a *app) run(ctx context.Context, set level, path string, args []string) er
 			return s.runInCluster(ctx, args)
 		}
 		return s.runWith(ctx, t, args)
+	}
+	if caps := s.plan.Images[0].Capabilities; len(caps) > 0 {
+		s.progress.Handle(ui.Event{Kind: "warning", Text: "the program runs without its capabilities here (" + strings.Join(caps, ", ") +
+			"): the sandbox gives nobody more rights than they have; sampan run --with docker does"})
 	}
 	var im pipeline.Image
 	t.Runs = func(i pipeline.Image) error { im = i; return nil }

@@ -62,7 +62,7 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.Profile = v.text }},
 	{flag: "thin", kind: toggle, env: true, def: "false", group: groups[1], doc: "compile for size: fat LTO, one codegen unit, opt-level s, panic=abort, C libraries too",
 		long: "It sets `CARGO_PROFILE_*` for the profile in use and changes no manifest; variables of that name that are set already stay. " +
-			"Panics end the program at once, without unwinding.",
+			"Panics end the program at once, without unwinding. `docs/c-libraries.md` tells what C leaves out.",
 		image: func(s *plan.Settings, v value) { s.Thin = v.on }},
 	{flag: "cc", kind: text, env: true, group: groups[1], meta: "zig|host", doc: "C compiler for crates with C in them: the pinned zig, or one of this machine's",
 		long: "By default the pinned zig, which is fetched once (97 MB) when the first crate needs a C compiler; where it cannot be had, one of the machine's, with a notice. " +
@@ -148,6 +148,23 @@ var options = []*option{
 		long: "Linux keeps from process 1 every signal that it has no handler for, so that such a program is only killed when the engine's patience ends: 10 s in Docker, 30 s in Kubernetes. " +
 			"The init is at /sampan-init, starts the entrypoint, passes signals on, waits for orphans, and ends with the program's code.",
 		image: func(s *plan.Settings, v value) { s.Init = v.on }},
+	{flag: "base", kind: text, env: true, group: groups[2], meta: "REF|DIR|ARCHIVE", doc: "an image to build upon: its files lie below ours",
+		long: "HOST/PATH:TAG of a registry, with its digest (`@sha256:…`) or pinned by `sampan base update`; or a folder or archive with an OCI layout (`oci:DIR:NAME` for one of several), " +
+			"relative to the manifest that names it. Its layers are taken as they are, and every byte of them is checked; " +
+			"of its settings only the environment is. A program for a `-gnu` target is linked dynamically upon it: the loader and the shared objects are looked for in the base.",
+		example: `base = "registry.example.com/team/debian:13"`,
+		image:   func(s *plan.Settings, v value) { s.Base = v.text }},
+	{flag: "capability", key: "capabilities", kind: list, group: groups[2], meta: "NAME", doc: "Linux capabilities that the image's programs have from their start, whoever they run as",
+		long: "As `setcap` would give them, in the file's own attributes: `net_bind_service` lets a program that is not root listen below port 1024. The container must be allowed them: " +
+			"engines allow net_bind_service and a few more by themselves, others need `--cap-add`; without that the kernel does not start the program. Where new privileges are refused " +
+			"(`no-new-privileges`, Kubernetes' `allowPrivilegeEscalation: false`) the program runs without them, and so it does in `sampan run`.",
+		example: `capabilities = ["net_bind_service"]`,
+		image:   func(s *plan.Settings, v value) { s.Capabilities = v.list }},
+	{flag: "healthcheck", kind: health, group: groups[2], meta: "[--KEY=VALUE...] COMMAND", doc: "how Docker asks whether the program is well; in images that go to Docker alone",
+		long: "Written as a Dockerfile's HEALTHCHECK without a shell: `--healthcheck \"--interval=10s /server --check\"`; `none` is none. In metadata a table with command, interval, timeout, " +
+			"start-period and retries. Only Docker's format has a field for it: it is in images for `docker:` and `docker-archive:`, and is left out, with a warning, where a call delivers to anything else too.",
+		example: `healthcheck = { command = ["/server", "--check"], interval = "30s", timeout = "5s", start-period = "10s", retries = 3 }`,
+		image:   func(s *plan.Settings, v value) { s.Health = v.health }},
 	{flag: "ca", kind: toggle, env: true, def: "true", group: groups[2], doc: "Mozilla's CA certificates at " + plan.CertFile,
 		image: func(s *plan.Settings, v value) { s.CA = v.on }},
 	{flag: "ca-file", key: "ca-files", kind: list, env: true, group: groups[2], meta: "PATH", doc: "CA certificates of your own to add", example: `ca-files = ["ca/company.pem"]`,

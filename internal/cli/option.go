@@ -22,6 +22,7 @@ const (
 	dict               // NAME=VALUE; more specific places add to less specific ones
 	toggle             // true or false
 	rows               // SOURCE:DESTINATION[:OWNER[:MODE]]
+	health             // [--KEY=VALUE...] COMMAND, as a Dockerfile's HEALTHCHECK
 )
 
 // option is the one definition of a setting: its names, its places, its default, its help, and what it sets.
@@ -51,6 +52,7 @@ var sparse = map[string]func(*option) bool{
 	"setup":   among("target", "platform", "cc", "offline", "no-install", "quiet", "verbose", "json", "progress"),
 	"push":    among(append([]string{"image-refs"}, spoken...)...),
 	"login":   among(spoken...),
+	"base":    among(append([]string{"package", "workspace", "exclude", "manifest-path", "target", "platform", "base"}, spoken...)...),
 	"logout":  among("quiet", "verbose", "progress"),
 	"load":    func(o *option) bool { return o.group == groups[4] || o.flag == "name" || o.flag == "tag" },
 	"resolve": referred,
@@ -110,6 +112,7 @@ type value struct {
 	dict   map[string]string
 	on     bool
 	rows   []plan.File
+	health *plan.Health
 	origin func() string // "--user", "SAMPAN_USER", "Cargo.toml:12", "default"
 }
 
@@ -140,6 +143,8 @@ func (v value) show(k kind) any {
 			return []plan.File{}
 		}
 		return v.rows
+	case health:
+		return shownHealth(v.health)
 	}
 	return v.text
 }
@@ -174,6 +179,12 @@ func (v *value) add(k kind, word string) error {
 			return err
 		}
 		v.rows = append(v.rows, f)
+	case health:
+		h, err := readHealth(word)
+		if err != nil {
+			return err
+		}
+		v.health = h
 	}
 	return nil
 }
@@ -247,6 +258,10 @@ func decode(k kind, raw any) (value, error) {
 			v.dict[name] = s
 		}
 		return v, nil
+	case health:
+		h, err := decodeHealth(raw)
+		v.health = h
+		return v, err
 	}
 	return decodeRows(raw)
 }

@@ -13,7 +13,7 @@ import (
 // Reference gives the pages of docs/reference, by file name: made from the table of options and the commands, so that
 // they say what the tool does.
 func Reference() map[string]string {
-	pages := map[string]string{"settings.md": settingsPage(), "exit-codes.md": exitPage}
+	pages := map[string]string{"settings.md": settingsPage(), "exit-codes.md": exitPage, schemaFile: Schema()}
 	a := &app{}
 	for _, c := range commands {
 		cmd := c(a)
@@ -30,7 +30,8 @@ func settingsPage() string {
 	b.WriteString("Every option, with its flag, its key in `[package.metadata.sampan]` or `[workspace.metadata.sampan]`, and its\n" +
 		"environment variable. A flag wins over the variable, that over `[[package.metadata.sampan.image]]`, the package's\n" +
 		"table, the workspace's, the user's own `config.toml`, and the default. Tables are joined, all else is replaced.\n" +
-		"`sampan config` shows what holds and why.\n")
+		"`sampan config` shows what holds and why. [sampan.schema.json](sampan.schema.json) is all this for editors, which\n" +
+		"complete and check with it; `sampan config --schema` prints the same.\n")
 	for _, g := range groups {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | key | variable | default | what it is |\n| --- | --- | --- | --- | --- |\n", g)
 		for _, o := range options {

@@ -17,7 +17,7 @@ import (
 
 // commands is the table of verbs.
 var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, pushCommand, loadCommand, resolveCommand, applyCommand,
-	createCommand, deleteCommand, initCommand, doctorCommand, setupCommand, planCommand, configCommand, loginCommand, logoutCommand, versionCommand}
+	createCommand, deleteCommand, initCommand, doctorCommand, setupCommand, baseCommand, planCommand, configCommand, loginCommand, logoutCommand, versionCommand}
 
 // execute parses the words and runs the verb.
 func (a *app) execute(ctx context.Context, words []string) error {

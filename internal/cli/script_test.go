@@ -76,9 +76,12 @@ func TestScripts(t *testing.T) {
 			return os.MkdirAll(filepath.Join(e.WorkDir, "fake"), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":   codeCommand,
-			"layout": layoutCommand,
-			"calls":  callsCommand,
+			"code":        codeCommand,
+			"layout":      layoutCommand,
+			"base":        fakeBaseCommand,
+			"damage":      damageCommand,
+			"harbourbase": harbourBaseCommand,
+			"calls":       callsCommand,
 
 			"guard":    guardCommand,
 			"fault":    faultCommand,

@@ -45,6 +45,8 @@ type session struct {
 	asks             bool                   // only what the build would need is asked: what is in its way is collected, and ends nothing
 	troubles         []error                // of the workspace, collected
 	lacks            map[cargo.Triple]error // why a std cannot be had, collected
+	bases            map[plan.Base]*ground  // what images are built upon
+	moves            bool                   // tags of bases are about to be resolved anew: none has to be pinned
 }
 
 // prepare goes from words to a Plan. Nothing is written but the user's cache, and nothing is installed.
@@ -95,6 +97,9 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	if s.plan, err = plan.New(s.ws, o); err != nil {
 		return s.decorate(err)
 	}
+	if err := s.based(); err != nil && !s.asks {
+		return s.decorate(err)
+	}
 	if !s.asks {
 		if err := s.natives(ctx); err != nil {
 			return err
@@ -110,6 +115,7 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 		s.plan.Outputs = []string{s.w.with + ":"}
 	}
 	s.expand()
+	s.health()
 	return nil
 }
 
@@ -263,6 +269,9 @@ func (s *session) targets(settled level) ([]cargo.Triple, error) {
 	}
 	var out []cargo.Triple
 	for _, c := range choices {
+		if settled["base"].text != "" && !c.Triple.Musl() && c.Asked {
+			c.Notice = "" // linked with the base's glibc
+		}
 		s.triples[c.Triple] = c
 		if !slices.Contains(out, c.Triple) {
 			out = append(out, c.Triple)

@@ -134,6 +134,19 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// Truncate cuts what was written to size bytes; writing goes on there.
+func (f *File) Truncate(size int64) error {
+	err := f.f.Truncate(size)
+	if err == nil {
+		_, err = f.f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		return f.fail("cut", err)
+	}
+	f.size, f.sent = size, min(f.sent, size)
+	return nil
+}
+
 // ReadFrom appends what r gives; from a file it lets the system share or copy the bytes without passing through us.
 func (f *File) ReadFrom(r io.Reader) (int64, error) {
 	n, err := f.f.ReadFrom(r)

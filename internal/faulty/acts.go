@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -104,6 +105,12 @@ func Drip(pause time.Duration, head bool) Act {
 	}
 }
 
+// DigestOfBody reads a request's body and gives its digest.
+func DigestOfBody(r *http.Request) string {
+	data, _ := io.ReadAll(r.Body)
+	return sum(data)
+}
+
 // Alter lets the registry answer and changes headers of it.
 func Alter(headers ...string) Act {
 	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
@@ -129,5 +136,45 @@ func Mangle(change func(string) string) Act {
 			r.URL.Path = r.URL.Path[:strings.LastIndex(r.URL.Path, "/")+1] + sum([]byte(text))
 		}
 		behind.ServeHTTP(w, r)
+	}
+}
+
+// Short lets the registry answer, and ends the connection after so many bytes of the body.
+func Short(after int) Act {
+	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		got := httptest.NewRecorder()
+		behind.ServeHTTP(got, r)
+		maps.Copy(w.Header(), got.Header())
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(got.Body.Bytes()[:min(after, got.Body.Len())])
+		_ = http.NewResponseController(w).Flush()
+		cut(w, false)
+	}
+}
+
+// Rewrite lets the registry answer, and changes the body; change gets a copy.
+func Rewrite(change func(body []byte) []byte) Act {
+	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		got := httptest.NewRecorder()
+		behind.ServeHTTP(got, r)
+		body := change(got.Body.Bytes())
+		maps.Copy(w.Header(), got.Header())
+		w.Header().Del("Content-Length")
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(body)
+	}
+}
+
+// Move lets the registry answer, and says that what it points at is at another host: "http://127.0.0.1:1".
+func Move(to string) Act {
+	return func(w http.ResponseWriter, r *http.Request, behind http.Handler) {
+		got := httptest.NewRecorder()
+		behind.ServeHTTP(got, r)
+		maps.Copy(w.Header(), got.Header())
+		if u, err := url.Parse(got.Header().Get("Location")); err == nil && got.Header().Get("Location") != "" {
+			w.Header().Set("Location", to+u.RequestURI())
+		}
+		w.WriteHeader(got.Code)
+		_, _ = w.Write(got.Body.Bytes())
 	}
 }

@@ -82,19 +82,29 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		realm = scheme + "://" + r.Host + "/token"
 	}
-	w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s",service="test",scope="repository:app:pull,push"`, realm))
+	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/blobs/")
+	name, _, _ = strings.Cut(name, "/manifests/")
+	challenge := fmt.Sprintf(`Bearer realm="%s",service="test"`, realm)
+	if name != "" {
+		challenge += fmt.Sprintf(`,scope="repository:%s:pull,push"`, name)
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
 	Refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 }
 
 func (g *Guard) token(w http.ResponseWriter, r *http.Request) {
 	user, password, _ := r.BasicAuth()
+	if r.Method == http.MethodPost { // as OAuth 2 has it
+		user, password = r.PostFormValue("username"), r.PostFormValue("password")
+	}
 	if user != g.User || password != g.Password {
 		Refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "wrong name or password")
 		return
 	}
+	_ = r.ParseForm() // of what cannot be read nothing is noted
 	g.mu.Lock()
 	g.given++
-	g.scopes = append(g.scopes, r.URL.Query()["scope"]...)
+	g.scopes = append(g.scopes, r.Form["scope"]...)
 	word := fmt.Sprintf("token-%d-of-many", g.given)
 	if g.left == nil {
 		g.left = map[string]int{}
@@ -106,7 +116,7 @@ func (g *Guard) token(w http.ResponseWriter, r *http.Request) {
 		Status(http.StatusOK, body, headers...)(w, r, nil)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"token": word, "expires_in": 300})
+	_ = json.NewEncoder(w).Encode(map[string]any{"token": word, "access_token": word, "expires_in": 300})
 }
 
 // Stranger is a host that nobody named. It keeps all that reaches it.
@@ -122,7 +132,7 @@ type Stranger struct {
 func NewStranger(answers http.Handler) *Stranger {
 	s := &Stranger{}
 	s.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, _ := httputil.DumpRequest(r, false)
+		text, _ := httputil.DumpRequest(r, strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"))
 		s.mu.Lock()
 		s.heard.Write(text)
 		s.count++
@@ -139,7 +149,7 @@ func NewStranger(answers http.Handler) *Stranger {
 // Close ends it.
 func (s *Stranger) Close() { s.server.Close() }
 
-// Heard is the head of every request that reached it, and how many there were.
+// Heard is the head of every request that reached it, with the words of forms, and how many there were.
 func (s *Stranger) Heard() (string, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

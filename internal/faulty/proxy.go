@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Kinds of requests that a push makes.
 const (
 	Look     = "look"     // HEAD of a blob
+	Fetch    = "fetch"    // GET of a blob
 	Start    = "start"    // POST of an upload
 	Body     = "body"     // PUT or PATCH of an upload
 	Manifest = "manifest" // PUT of a manifest by digest
@@ -40,6 +42,8 @@ func KindOf(r *http.Request) string {
 		case http.MethodPut, http.MethodPatch:
 			return Body
 		}
+	case strings.Contains(path, "/blobs/") && r.Method == http.MethodGet:
+		return Fetch
 	case strings.Contains(path, "/blobs/"):
 		return Look
 	case strings.Contains(path, "/manifests/sha256:") && r.Method == http.MethodPut:
@@ -54,11 +58,19 @@ func KindOf(r *http.Request) string {
 
 // Fault is something that goes wrong with requests of one kind.
 type Fault struct {
-	Kind  string // "" for every kind
+	Kind  string // "" for every kind; several with commas between them
 	Match string // part of the address, "" for any
+	Large int64  // requests whose bodies have so many bytes or do not say how many; 0 for all
 	Skip  int    // so many go well before
 	Times int    // 0 is once, below 0 is for ever
 	Act   Act
+}
+
+func (f *Fault) fits(kind string, r *http.Request) bool {
+	if f.Large > 0 && r.ContentLength >= 0 && r.ContentLength < f.Large {
+		return false
+	}
+	return (f.Kind == "" || slices.Contains(strings.Split(f.Kind, ","), kind)) && strings.Contains(r.URL.String(), f.Match)
 }
 
 // Act answers a request in place of the registry behind, which it may ask all the same.
@@ -67,8 +79,9 @@ type Act func(w http.ResponseWriter, r *http.Request, behind http.Handler)
 // Request is one request as it arrived.
 type Request struct {
 	Kind, Method, Path, Query string
-	Authorization             string
+	Authorization, Range      string
 	Began, Ended              time.Time
+	Played                    bool // a fault answered it
 }
 
 // Proxy stands before a registry.
@@ -86,6 +99,7 @@ type Proxy struct {
 	log    []Request
 	newest time.Time
 	closed chan struct{}
+	ended  atomic.Bool
 }
 
 // NewProxy starts a proxy before a registry, with a certificate when secure. now is the clock (time.Now).
@@ -113,11 +127,16 @@ func Before(address string) http.Handler {
 	}
 	p := httputil.NewSingleHostReverseProxy(u)
 	p.FlushInterval = -1
+	// Clients that go away are what is played: nobody needs to be told.
+	p.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	return p
 }
 
-// Close ends the proxy; requests that are held back end too.
+// Close ends the proxy; requests that are held back end too. It may be called again.
 func (p *Proxy) Close() {
+	if p.ended.Swap(true) {
+		return
+	}
 	close(p.closed)
 	p.server.CloseClientConnections()
 	p.server.Close()
@@ -189,10 +208,10 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at := len(p.log)
 	p.newest = p.Now()
 	p.log = append(p.log, Request{Kind: kind, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
-		Authorization: r.Header.Get("Authorization"), Began: p.Now()})
+		Authorization: r.Header.Get("Authorization"), Range: r.Header.Get("Range"), Began: p.Now()})
 	var act Act
 	for _, f := range p.faults {
-		if f.Times == 0 || f.Kind != "" && f.Kind != kind || !strings.Contains(r.URL.String(), f.Match) {
+		if f.Times == 0 || !f.fits(kind, r) {
 			continue
 		}
 		if f.Skip > 0 {
@@ -201,6 +220,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.Times--
 		act = f.Act
+		p.log[at].Played = true
 		break
 	}
 	p.mu.Unlock()

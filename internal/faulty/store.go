@@ -240,6 +240,18 @@ func (s *Store) blob(w http.ResponseWriter, r *http.Request, name, digest string
 		Refuse(w, http.StatusNotFound, "BLOB_UNKNOWN", digest)
 		return
 	}
+	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
+		at, err := strconv.Atoi(strings.TrimSuffix(from, "-"))
+		if err != nil || at >= len(data) {
+			Refuse(w, http.StatusRequestedRangeNotSatisfiable, "RANGE_INVALID", from)
+			return
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", at, len(data)-1, len(data)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)-at))
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(data[at:])
+		return
+	}
 	answer(w, r, digest, "application/octet-stream", data)
 }
 

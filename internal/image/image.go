@@ -21,10 +21,18 @@ type Spec struct {
 	Config      v1.Config
 	Platform    v1.Platform // OS and Architecture must be set
 	Created     time.Time   // of the image and each history entry; the zero time is the Unix epoch
+	Below       *Below      // what it is built upon; nil for nothing
 	Layers      []*Layer    // the lowest first
 	History     []string    // "created by", one for each layer
 	Annotations map[string]string
 	Author      string
+}
+
+// Below is what an image is built upon: layers that are taken as they are.
+type Below struct {
+	Layers  []v1.Layer // of OCI's media types
+	DiffIDs []v1.Hash
+	History []v1.History
 }
 
 // New makes the OCI image of a spec: image-spec, config.md and manifest.md. Equal specs give equal bytes, which are
@@ -47,6 +55,13 @@ func New(s Spec) (v1.Image, error) {
 		Layers:        make([]v1.Descriptor, 0, len(s.Layers)),
 		Annotations:   maps.Clone(s.Annotations),
 	}
+	i := &image{config: config, configName: m.Config.Digest}
+	if s.Below != nil {
+		i.layers = append(i.layers, s.Below.Layers...)
+		if m.Layers, err = descriptors(i.layers); err != nil {
+			return nil, fmt.Errorf("make image: %w", err)
+		}
+	}
 	for _, l := range s.Layers {
 		m.Layers = append(m.Layers, v1.Descriptor{MediaType: l.mediaType, Size: l.size, Digest: l.digest})
 	}
@@ -54,11 +69,28 @@ func New(s Spec) (v1.Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make image: encode manifest: %w", err)
 	}
-	i := &image{config: config, configName: m.Config.Digest, manifest: manifest, digest: hashOf(manifest)}
+	i.manifest, i.digest = manifest, hashOf(manifest)
 	for _, l := range s.Layers {
 		i.layers = append(i.layers, l)
 	}
 	return i, nil
+}
+
+func descriptors(layers []v1.Layer) (out []v1.Descriptor, err error) {
+	for _, l := range layers {
+		var d v1.Descriptor
+		if d.MediaType, err = l.MediaType(); err != nil {
+			return nil, err
+		}
+		if d.Digest, err = l.Digest(); err != nil {
+			return nil, err
+		}
+		if d.Size, err = l.Size(); err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
 }
 
 func (s *Spec) configFile() *v1.ConfigFile {
@@ -76,6 +108,10 @@ func (s *Spec) configFile() *v1.ConfigFile {
 		Created:      created,
 		Config:       s.Config,
 		RootFS:       v1.RootFS{Type: "layers", DiffIDs: make([]v1.Hash, 0, len(s.Layers))},
+	}
+	if s.Below != nil {
+		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, s.Below.DiffIDs...)
+		c.History = append(c.History, s.Below.History...)
 	}
 	for i, l := range s.Layers {
 		c.RootFS.DiffIDs = append(c.RootFS.DiffIDs, l.diffID)

@@ -51,6 +51,10 @@ func appendEntry(b []byte, e *rootfs.Entry) []byte {
 	}
 	// The records stand in the order of their keys.
 	var records []byte
+	if e.Caps != 0 {
+		// No standard has extended attributes; this key is the one that all engines read.
+		records = appendRecord(records, "SCHILY.xattr."+rootfs.XattrCapability, string(e.Caps.Xattr()))
+	}
 	records = paxNumber(records, "gid", &h.gid, maxID)
 	if len(h.link) > nameLen || !isASCII(h.link) {
 		records = appendRecord(records, "linkpath", h.link)

@@ -92,6 +92,22 @@ func compareHeader(t *testing.T, h *tar.Header, e *rootfs.Entry) {
 	}
 }
 
+// A program's capabilities stand in a record that tar readers hand to setxattr; without any nothing changes.
+func TestCapabilities(t *testing.T) {
+	e := file("app", []byte("12345"))
+	without := appendEntry(nil, &e)
+	e.Caps = 1 << 10
+	e.UID = maxID + 1
+	with := appendEntry(nil, &e)
+	h, err := tar.NewReader(bytes.NewReader(with)).Next()
+	if err != nil || h.Name != "app" || h.Uid != e.UID || h.PAXRecords["SCHILY.xattr.security.capability"] != string(e.Caps.Xattr()) {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if len(without) != tarBlock {
+		t.Errorf("without capabilities: %d bytes of header", len(without))
+	}
+}
+
 // Whatever ustar can hold stands in the same bytes that the standard library writes.
 func TestUstarIsCanonical(t *testing.T) {
 	for _, name := range []string{"app", "a/b/c", strings.Repeat("p", 155) + "/" + strings.Repeat("q", 100), strings.Repeat("d", 60) + "/" + strings.Repeat("e", 60)} {

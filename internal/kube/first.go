@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,15 @@ type App struct {
 	Volumes []string // paths that the program writes to
 	Root    bool     // the image's user is root
 	Init    bool     // the image has an init of ours
+
+	Health       *Probe
+	Capabilities []string // that its programs have from their start: "net_bind_service"
+}
+
+// Probe asks whether the program is well. Durations are seconds; 0 is the cluster's own.
+type Probe struct {
+	Command                                 []string
+	Interval, Timeout, StartPeriod, Retries int
 }
 
 // First writes a Deployment for each app, and a Service for each that listens: with no more rights than a static program
@@ -57,6 +67,10 @@ spec:
 			"      # this time is over. Where it has none: init = true in [package.metadata.sampan].\n")
 	}
 	b.WriteString("      terminationGracePeriodSeconds: 30\n      securityContext:\n        runAsNonRoot: true\n")
+	if a.lowPorts() {
+		b.WriteString("        sysctls: # low ports for the pod: its file's capability counts only where allowPrivilegeEscalation is true\n" +
+			"          - name: net.ipv4.ip_unprivileged_port_start\n            value: \"0\"\n")
+	}
 	if a.Root {
 		b.WriteString("        runAsUser: 1000 # the image's own user is root, which would be refused here\n        runAsGroup: 1000\n")
 	}
@@ -67,18 +81,15 @@ spec:
           image: %s
 `, name, a.Image)
 	a.ports(b)
+	a.probe(b)
 	b.WriteString(`          resources:
             requests:
               cpu: 50m
               memory: 32Mi
           securityContext:
-            allowPrivilegeEscalation: false
-            readOnlyRootFilesystem: true
-            capabilities:
-              drop:
-                - ALL
-          volumeMounts:
 `)
+	a.rights(b)
+	b.WriteString("          volumeMounts:\n")
 	var volumes strings.Builder
 	for i, path := range append([]string{"/tmp"}, a.Volumes...) {
 		v := "tmp"
@@ -89,6 +100,57 @@ spec:
 		fmt.Fprintf(&volumes, "        - name: %s\n          emptyDir: {}\n", v)
 	}
 	b.WriteString("      volumes:\n" + volumes.String())
+}
+
+// probe writes how the kubelet asks whether the program is well.
+func (a App) probe(b *strings.Builder) {
+	if a.Health == nil {
+		return
+	}
+	b.WriteString("          livenessProbe:\n            exec:\n              command:\n")
+	for _, w := range a.Health.Command {
+		b.WriteString("                - " + quoted(w) + "\n")
+	}
+	for _, n := range []struct {
+		key string
+		val int
+	}{{"initialDelaySeconds", a.Health.StartPeriod}, {"periodSeconds", a.Health.Interval}, {"timeoutSeconds", a.Health.Timeout}, {"failureThreshold", a.Health.Retries}} {
+		if n.val > 0 {
+			fmt.Fprintf(b, "            %s: %d\n", n.key, n.val)
+		}
+	}
+}
+
+// quoted is a word as YAML has it between double quotes: as JSON, which is YAML too, and unlike strconv's form for all text.
+func quoted(word string) string {
+	out, err := json.Marshal(word)
+	if err != nil {
+		return strconv.Quote(word) // a string always has a JSON form
+	}
+	return string(out)
+}
+
+// lowPorts tells whether listening below port 1024 is all that the programs have capabilities for. Then the pod can allow
+// that to everybody in it, and nothing else has to be allowed.
+func (a App) lowPorts() bool {
+	return len(a.Capabilities) == 1 && a.Capabilities[0] == "net_bind_service"
+}
+
+// rights writes what the container may do. A program with capabilities in its file is not started in a container that may
+// not have them, and has none of them where new privileges are refused.
+func (a App) rights(b *strings.Builder) {
+	if len(a.Capabilities) == 0 || a.lowPorts() {
+		b.WriteString("            allowPrivilegeEscalation: false\n")
+	} else {
+		b.WriteString("            allowPrivilegeEscalation: true # else the program runs without the capabilities of its file\n")
+	}
+	b.WriteString("            readOnlyRootFilesystem: true\n            capabilities:\n              drop:\n                - ALL\n")
+	if len(a.Capabilities) > 0 {
+		b.WriteString("              add:\n")
+	}
+	for _, name := range a.Capabilities {
+		b.WriteString("                - " + strings.ToUpper(name) + "\n")
+	}
 }
 
 // ports writes the container's ports.

@@ -192,7 +192,9 @@ func TestFirst(t *testing.T) {
 	for name, apps := range map[string][]App{
 		"plain":  {{Name: "hello", Image: "sampan://hello"}},
 		"server": {{Name: "team/Web_API", Image: "sampan://api#server", Ports: []string{"8080/tcp", "53/udp"}, Volumes: []string{"/data", "/var/a b"}, Root: true, Init: true}},
-		"two":    {{Name: "api", Image: "sampan://svc#api", Ports: []string{"80"}}, {Name: "7zip-" + strings.Repeat("x", 60), Image: "sampan://svc#worker"}},
+		"low-port": {{Name: "dns", Image: "sampan://dns", Ports: []string{"53/udp"}, Init: true, Capabilities: []string{"net_bind_service"},
+			Health: &Probe{Command: []string{"/dns", "--check", "a \"b\"\n\u2028"}, Interval: 30, Timeout: 5, StartPeriod: 10, Retries: 3}}},
+		"two": {{Name: "api", Image: "sampan://svc#api", Ports: []string{"80"}}, {Name: "7zip-" + strings.Repeat("x", 60), Image: "sampan://svc#worker"}},
 	} {
 		path := filepath.Join("testdata", name+".yaml")
 		got := First(apps)
@@ -212,6 +214,19 @@ func TestFirst(t *testing.T) {
 		if err != nil || len(f.Documents) < len(apps) {
 			t.Errorf("%s: %d documents, %v", name, len(f.Documents), err)
 		}
+	}
+}
+
+// TestFirstCapabilities: capabilities of files count only where new privileges may be had; the Deployment says so.
+func TestFirstCapabilities(t *testing.T) {
+	got := string(First([]App{{Name: "a", Image: "sampan://a", Capabilities: []string{"net_bind_service", "net_raw"}}}))
+	for _, want := range []string{"allowPrivilegeEscalation: true # else", "              add:\n                - NET_BIND_SERVICE\n                - NET_RAW\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "sysctls") {
+		t.Errorf("low ports alone are not what it asks for:\n%s", got)
 	}
 }
 

@@ -23,9 +23,9 @@ var rooms = map[string]struct {
 	ours   []string
 	theirs []string
 }{
-	"cli":      {[]string{"builder", "cargo", "check", "doctor", "durable", "image", "kube", "native", "output", "pipeline", "plan", "run", "sandbox", "source", "transport", "ui"}, []string{"cobra", "pflag", "go-toml"}},
+	"cli":      {[]string{"base", "builder", "cargo", "check", "doctor", "durable", "image", "kube", "native", "output", "pipeline", "plan", "run", "sandbox", "source", "transport", "ui"}, []string{"cobra", "pflag", "go-toml"}},
 	"ui":       {nil, []string{"mpb", "sys", "term"}},
-	"pipeline": {[]string{"binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
+	"pipeline": {[]string{"base", "binary", "builder", "cargo", "check", "durable", "image", "output", "plan", "rootfs"}, []string{"go-containerregistry", "sync"}},
 	"builder":  {[]string{"cargo", "native", "plan", "run"}, nil},
 	"doctor":   {[]string{"cargo", "native"}, nil},
 	"plan":     {[]string{"cargo", "native", "rootfs"}, []string{"go-containerregistry", "levenshtein"}},
@@ -33,6 +33,7 @@ var rooms = map[string]struct {
 	"output":   {[]string{"durable", "run", "transport"}, []string{"go-containerregistry", "levenshtein", "sync", "sys"}},
 	// faulty is for tests alone; TestFaultyIsForTests says so.
 	"faulty":    {nil, nil},
+	"base":      {[]string{"binary", "durable", "rootfs", "source", "transport"}, []string{"go-containerregistry", "compress", "sync"}},
 	"source":    {nil, []string{"go-containerregistry"}},
 	"transport": {[]string{"durable", "run"}, []string{"backoff", "net"}},
 	"cargo":     {[]string{"durable", "run"}, []string{"go-containerregistry", "go-toml", "levenshtein", "doublestar"}},

@@ -28,6 +28,8 @@ type extras struct {
 	cxx      func(name string) []string
 
 	allocator string // an archive, whose malloc takes the place of the C library's
+
+	thin []string // the linker's words for a small program
 }
 
 type outputKind int

@@ -109,7 +109,10 @@ func (j *compileJob) compile(ctx context.Context, args []string) (int, error) {
 	if j.plus {
 		tool = j.settings.CXX
 	}
-	words := slices.Concat(j.prefix(), translate(j.settings, args), j.suffix(args))
+	if j.settings.Thin {
+		args = thinLevels(args, j.call.Env)
+	}
+	words := slices.Concat(j.prefix(args), translate(j.settings, args), j.suffix(args))
 	if j.response {
 		file, err := os.CreateTemp("", "sampan-*.rsp")
 		if err != nil {
@@ -126,9 +129,12 @@ func (j *compileJob) compile(ctx context.Context, args []string) (int, error) {
 }
 
 // prefix are our words before the caller's, who may say otherwise.
-func (j *compileJob) prefix() []string {
+func (j *compileJob) prefix(args []string) []string {
 	s := j.settings
 	words := []string{"-fPIC", "-ffunction-sections", "-fdata-sections"}
+	if s.Thin && !j.plus && !hasCXX(args) {
+		words = append(words, thinC...)
+	}
 	if !s.Clang {
 		return words
 	}

@@ -53,6 +53,7 @@ type CompilerOptions struct {
 	Install  bool   // zig may be fetched
 	Kind     string // KindZig and nothing else, KindHost and nothing else, or "" for what there is, zig first
 	NeedCXX  bool
+	Thin     bool         // small rather than fast
 	Say      func(string) // one line for the user; may be nil
 }
 

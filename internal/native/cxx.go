@@ -211,7 +211,7 @@ func (j *cxxJob) make(ctx context.Context, lib cxxLibrary, dir string) error {
 		crew.Go(func() {
 			for i := range next {
 				args := append(slices.Clone(common), "-c", sources[i], "-o", objects[i])
-				cmd := run.Cmd{Path: c.CXX[0], Args: slices.Concat(c.CXX[1:], args), Env: o.Env}
+				cmd := run.Cmd{Path: c.CXX[0], Args: slices.Concat(c.CXX[1:], args), Env: linkEnv(o.Env)}
 				if _, err := run.Output(ctx, o.Runner, cmd); err != nil {
 					cancel(err)
 				}

@@ -23,6 +23,7 @@ type linker struct {
 	path   string
 	prefix []string // what it wants to hear first
 	ask    bool     // a compiler driver, which has to be asked for its linker
+	lld    bool     // LLVM's, or Rust's of it
 }
 
 // LinkerError says that there is no linker for a triple.
@@ -96,10 +97,10 @@ func (s *site) selfContained() string {
 // there, and take them.
 func (s *site) linker() (linker, error) {
 	if p, ok := s.rustLLD(); ok {
-		return linker{path: p, prefix: []string{"-flavor", "gnu"}}, nil
+		return linker{path: p, prefix: []string{"-flavor", "gnu"}, lld: true}, nil
 	}
 	if p, ok := s.systemLLD(); ok {
-		return linker{path: p}, nil
+		return linker{path: p, lld: true}, nil
 	}
 	cross := s.machine.cross + "-"
 	linkers, compilers := []string{cross + "ld.bfd", cross + "ld"}, []string{cross + "gcc"}

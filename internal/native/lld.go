@@ -21,6 +21,9 @@ func (r *request) build(m machine, dir string) []word {
 			q.add("--build-id=sha1")
 		}
 	}
+	if r.output == program && r.static {
+		q.add(r.extra.thin...) // before the user's own words, which count
+	}
 	ends := r.output != relocatable && !r.noStart && dir != ""
 	if ends {
 		q.startFiles(dir)

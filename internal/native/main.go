@@ -100,7 +100,11 @@ func link(ctx context.Context, t cargo.Triple, m machine, c Call) (int, error) {
 	}
 	r.extra = linkExtras(c.Argv0, t, args)
 	r.extra.allocator = lookupEnv(c.Env, AllocatorVar)
-	linkerArgs := append(slices.Clone(l.prefix), texts(r.build(m, s.selfContained()))...)
+	dir := s.selfContained()
+	if lookupEnv(c.Env, ThinVar) != "" && l.lld {
+		r.extra.thin = thinLink(m, r.pie, dir)
+	}
+	linkerArgs := append(slices.Clone(l.prefix), texts(r.build(m, dir))...)
 	if response != "" {
 		file := response + ".sampan"
 		if linkerArgs, err = writeResponse(file, linkerArgs, len(l.prefix)); err != nil {

@@ -122,19 +122,22 @@ func EnsureAllocator(ctx context.Context, o SupplyOptions, s Supply) (archive st
 }
 
 // recordLink tells cargo what a program was linked with beside its arguments: as env!() would, in the file of the
-// program's dependencies that rustc has written before, beside the program. Cargo then links it anew when the variable
-// says something else, and nothing but it. (Format: rustc's dep-info, lines "# env-dep:NAME=VALUE", less "=VALUE" for a
+// program's dependencies that rustc has written before, beside the program. Cargo then links it anew when a variable of
+// LinkVars says something else, and nothing but it. (Format: rustc's dep-info, lines "# env-dep:NAME=VALUE", less "=VALUE" for a
 // variable that is not set; backslashes are doubled.)
 func recordLink(output string, env []string) error {
 	f, err := os.OpenFile(output+".d", os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return nil // not a link of cargo's, or of a cargo that asks for no such file and links always
 	}
-	line := "\n# env-dep:" + AllocatorVar
-	if v := lookupEnv(env, AllocatorVar); v != "" {
-		line += "=" + strings.ReplaceAll(v, `\`, `\\`)
+	var lines strings.Builder
+	for _, name := range LinkVars() {
+		lines.WriteString("\n# env-dep:" + name)
+		if v := lookupEnv(env, name); v != "" {
+			lines.WriteString("=" + strings.ReplaceAll(v, `\`, `\\`))
+		}
 	}
-	_, err = f.WriteString(line + "\n")
+	_, err = f.WriteString(lines.String() + "\n")
 	return cmp.Or(err, f.Close())
 }
 

@@ -129,8 +129,8 @@ func TestLinkWithAllocator(t *testing.T) {
 		linked      bool
 		added       string
 	}{
-		{name: "mimalloc", value: archive, args: []string{"-static-pie"}, linked: true, added: "\n# env-dep:" + AllocatorVar + `=/c\\d/libmimalloc.a` + "\n"},
-		{name: "the system's", args: []string{"-static-pie"}, added: "\n# env-dep:" + AllocatorVar + "\n"},
+		{name: "mimalloc", value: archive, args: []string{"-static-pie"}, linked: true, added: "\n# env-dep:" + AllocatorVar + `=/c\\d/libmimalloc.a` + "\n# env-dep:" + ThinVar + "\n"},
+		{name: "the system's", args: []string{"-static-pie"}, added: "\n# env-dep:" + AllocatorVar + "\n# env-dep:" + ThinVar + "\n"},
 		{name: "a shared object", value: archive, args: []string{"-shared"}},
 		{name: "a link that fails", value: archive, args: []string{"-static"}, linked: true, fail: &run.ExitError{Path: lld, Code: 1}},
 	} {

@@ -5,8 +5,8 @@
 // For the musl triples the linker is Sampan itself: a link to our executable, named cc, lies at a path that stays
 // the same from day to day (cargo's fingerprints hold it), and is what cargo is given as target.<triple>.linker.
 // Called by that name, Main reads a command line as cc would, and runs rust-lld with Rust's own start files. What
-// it makes depends on its arguments, on the linker it finds, and on one variable of its environment, which it tells cargo
-// of (AllocatorVar).
+// it makes depends on its arguments, on the linker it finds, and on two variables of its environment, which it tells cargo
+// of (LinkVars).
 //
 // For a gnu triple, the fallback where no musl std can be had, nothing of this is used: the start files and libc.a
 // of a static glibc program are the host's, and so is the cc that knows where they lie.

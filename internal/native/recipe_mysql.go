@@ -49,11 +49,13 @@ func (r mysqlRecipe) build(ctx context.Context, j *job) error {
 	for _, dir := range j.includes() {
 		roots = append(roots, filepath.Dir(dir))
 	}
-	flags := shellWords(append(j.flags(), "-w", "-DNDEBUG", "-ffile-prefix-map="+j.src+"=."))
+	flags := func(words []string) string {
+		return shellWords(append(words, "-w", "-DNDEBUG", "-ffile-prefix-map="+j.src+"=."))
+	}
 	args := append([]string{Tool{Name: "cmake"}.Find(j.Env), "-G", "Unix Makefiles", "-S", "../source", "-B", "."}, mysqlOptions...)
 	args = append(args, "-DCMAKE_FIND_ROOT_PATH="+strings.Join(roots, ";"), "-DWITH_SSL="+filepath.Dir(j.headersOf("openssl")),
 		"-DCMAKE_C_COMPILER="+strings.Join(j.CC.CC, ";"), "-DCMAKE_CXX_COMPILER="+strings.Join(j.CC.CXX, ";"),
-		"-DCMAKE_AR="+j.CC.AR[0], "-DCMAKE_RANLIB="+j.ranlib()[0], "-DCMAKE_C_FLAGS_RELEASE="+flags, "-DCMAKE_CXX_FLAGS_RELEASE="+flags,
+		"-DCMAKE_AR="+j.CC.AR[0], "-DCMAKE_RANLIB="+j.ranlib()[0], "-DCMAKE_C_FLAGS_RELEASE="+flags(j.flagsC()), "-DCMAKE_CXX_FLAGS_RELEASE="+flags(j.flags()),
 		"-DCMAKE_MAKE_PROGRAM="+Tool{Name: "make"}.Find(j.Env))
 	if err := j.run(ctx, "build", args, "PKG_CONFIG=false"); err != nil {
 		return err

@@ -161,7 +161,7 @@ func (r objectsRecipe) sources(j *job) ([]string, error) {
 // arguments are the compiler's, for all files. Everything is named relative to root, so that nothing of this machine
 // is in the objects.
 func (r objectsRecipe) arguments(j *job, fill *strings.Replacer) []string {
-	out := append(append(j.flags(), "-w", "-DNDEBUG"), r.flags...)
+	out := append(append(j.flagsC(), "-w", "-DNDEBUG"), r.flags...)
 	defines := r.defines
 	m, _ := machineOf(j.Triple)
 	if m.goarch != "amd64" {

@@ -5,6 +5,7 @@ package native
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -34,9 +35,17 @@ var opensslTargets = map[string]string{
 var opensslOptions = strings.Fields(`no-shared no-module no-dso no-apps no-docs no-tests no-makedepend no-engine no-async no-comp no-zlib
 	no-zlib-dynamic no-legacy no-ssl3 no-md2 no-rc5 no-weak-ssl-ciphers no-camellia no-idea no-seed`)
 
-// opensslThin leaves out what TLS does not need and no certificate in use is made with.
+// opensslThin leaves out what TLS does not need and no certificate in use is made with. Multiblock is for servers that
+// send much by suites of TLS 1.2 that nobody prefers.
 var opensslThin = strings.Fields(`no-aria no-bf no-cast no-rc2 no-rc4 no-mdc2 no-whirlpool no-sm2 no-sm3 no-sm4 no-siv no-gost no-srp no-ec2m
-	no-quic no-cmp no-ct no-rfc3779 no-ml-dsa no-slh-dsa`)
+	no-quic no-cmp no-ct no-rfc3779 no-ml-dsa no-slh-dsa no-lms no-argon2 no-multiblock`)
+
+// opensslOld answers, in the place of the compiler, the scripts that write assembly when they ask for its version: with one
+// that is too old for AVX-512. AES-NI does the work then: a third of 7 GB/s, where the CPU has both, for 0.7 MB less.
+const opensslOld = "CC=echo clang version 6.0.0 #"
+
+// opensslWide finds the targets for AES by AVX-512. (RSA's, in crypto/bn, is small and makes it twice as fast.)
+var opensslWide = regexp.MustCompile(`(?m)^(crypto/(?:aes|modes)/\S*avx512\S*\.s):`)
 
 func (r opensslRecipe) build(ctx context.Context, j *job) error {
 	target, err := opensslTarget(j.Triple)
@@ -49,7 +58,7 @@ func (r opensslRecipe) build(ctx context.Context, j *job) error {
 		args = append(args, opensslThin...)
 	}
 	// No secure memory: with musl it fails where mlock is forbidden, as it is in containers.
-	args = append(append(args, j.flags()...), "-DOPENSSL_NO_SECURE_MEMORY")
+	args = append(append(args, j.flagsC()...), "-DOPENSSL_NO_SECURE_MEMORY")
 	cc := []string{"CC=" + shellWords(j.CC.CC), "AR=" + shellWords(j.CC.AR), "RANLIB=" + shellWords(j.ranlib()), "PERL=" + tool("perl")}
 	if err := j.run(ctx, "openssl", args, cc...); err != nil {
 		return err
@@ -57,6 +66,11 @@ func (r opensslRecipe) build(ctx context.Context, j *job) error {
 	// The library can tell how it was compiled. The compiler's path would make it another one on each machine.
 	if err := j.run(ctx, "openssl", []string{tool("make"), "-s", "CC=cc", "crypto/buildinf.h"}); err != nil {
 		return err
+	}
+	if j.Thin {
+		if err := r.narrow(ctx, j, tool("make")); err != nil {
+			return err
+		}
 	}
 	if err := r.count(ctx, j, tool("make")); err != nil {
 		return err
@@ -79,6 +93,22 @@ func opensslTarget(t cargo.Triple) (string, error) {
 		return "", errors.New("no name is known that OpenSSL has for this machine")
 	}
 	return target, nil
+}
+
+// narrow writes the assembly for AVX-512 before make does: as stubs, which say that there is no such CPU.
+func (opensslRecipe) narrow(ctx context.Context, j *job, make string) error {
+	makefile, err := os.ReadFile(filepath.Join(j.src, "openssl", "Makefile"))
+	if err != nil {
+		return err
+	}
+	var targets []string
+	for _, m := range opensslWide.FindAllSubmatch(makefile, -1) {
+		targets = append(targets, string(m[1]))
+	}
+	if len(targets) == 0 {
+		return nil // another machine's
+	}
+	return j.run(ctx, "openssl", append([]string{make, "-s", opensslOld}, targets...))
 }
 
 // count learns how many files there are to compile.

@@ -231,6 +231,9 @@ func newEntry(l *library, r release, o *SupplyOptions, made []*entry) *entry {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %q %q %q %q %q %v\n", recipeRevision, l.name, r.version, r.crate.Checksum, o.Triple, o.CC.ID, o.Thin)
+	if o.Thin {
+		fmt.Fprintf(h, "%q %q %q %q %q\n", thinLevel, thinC, opensslThin, opensslOld, opensslWide)
+	}
 	dump(h, reflect.ValueOf(l.recipe))
 	dump(h, reflect.ValueOf(l.modules))
 	for _, d := range e.deps {

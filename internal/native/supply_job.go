@@ -131,7 +131,7 @@ func (j *job) archivesOnly() error {
 
 // jobEnv are the variables that programs get which make a library: none that say how to compile, so that everybody's
 // come out the same.
-var jobEnv = []string{"PATH", "HOME", "TMPDIR", "TMP", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"}
+var jobEnv = []string{"PATH", "HOME", "TMPDIR", "TMP", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", LogVar}
 
 func (j *job) env(extra ...string) []string {
 	out := []string{"LC_ALL=C", "TZ=UTC0", "SOURCE_DATE_EPOCH=0", "ZERO_AR_DATE=1"}
@@ -173,9 +173,17 @@ func (j *job) reached(done int) {
 func (j *job) flags() []string {
 	level := "-O2"
 	if j.Thin {
-		level = "-Os"
+		level = thinLevel
 	}
 	return []string{level, "-g0", "-fPIC", "-ffunction-sections", "-fdata-sections"}
+}
+
+// flagsC are those for C alone.
+func (j *job) flagsC() []string {
+	if j.Thin {
+		return append(j.flags(), thinC...)
+	}
+	return j.flags()
 }
 
 // install copies files of the source, by a pattern, to a folder of the entry.

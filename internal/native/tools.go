@@ -32,6 +32,7 @@ type settings struct {
 	Headers []string     `json:"headers,omitempty"` // musl's, for a clang that is not zig's
 	Sysroot string       `json:"sysroot,omitempty"`
 	Cache   string       `json:"cache"`
+	Thin    bool         `json:"thin,omitempty"` // for size
 	triple  cargo.Triple // of the driver's own path
 }
 
@@ -42,8 +43,12 @@ const settingsFile = "compiler.json"
 var toolNames = []string{"cc", "c++", "ar", "ranlib"}
 
 // ensureDrivers makes the drivers of a compiler, <cache>/drivers/<id>/<triple>/, and fills in c. The path holds the
-// compiler's name: build scripts run again when it changes, as they must, and not when another build uses another one.
+// compiler's name, and whether it compiles for size: build scripts run again when it changes, as they must, and not when
+// another build uses another one.
 func ensureDrivers(o CompilerOptions, c *Compiler, s settings, id string) error {
+	if s.Thin = o.Thin; s.Thin {
+		id += "-thin"
+	}
 	c.Dir = filepath.Join(o.CacheDir, "drivers", id, string(o.Triple))
 	failed := func(err error) error { return fmt.Errorf("make compiler driver: %w", err) }
 	if err := durable.MkdirAll(c.Dir); err != nil {

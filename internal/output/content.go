@@ -196,6 +196,16 @@ func (b blob) localPath() string {
 	return ""
 }
 
+// origin is the repository of a registry that a layer came from: that of a base. "" when it came from elsewhere.
+func (b blob) origin(host string) string {
+	if o, ok := b.layer.(interface{ Origin() (host, path string) }); ok {
+		if h, path := o.Origin(); h == host {
+			return path
+		}
+	}
+	return ""
+}
+
 // verify makes sure that the layer's file holds what its digest names: by the layer's own word if it gives one.
 func (b blob) verify(ctx context.Context) error {
 	if v, ok := b.layer.(interface{ Verify() error }); ok {

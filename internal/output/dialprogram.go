@@ -37,8 +37,9 @@ func dialProgram(ctx context.Context, m Machine, name string, args []string) net
 		defer close(c.ended)
 		// In the foreground, so that ssh may ask for a password on the terminal.
 		err := m.Runner.Run(ctx, run.Cmd{Path: name, Args: args, Env: m.Env, Stdin: toProgram, Stdout: toUs, Stderr: writeFunc(c.hear), Foreground: true})
-		_ = toProgram.Close()
-		_ = toUs.CloseWithError(c.why(name, err))
+		why := c.why(name, err)
+		_ = toProgram.CloseWithError(why) // who is still telling it something hears the reason too
+		_ = toUs.CloseWithError(why)
 	}()
 	return c
 }

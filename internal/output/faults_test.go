@@ -21,7 +21,7 @@ import (
 // docs/faults.md. What a registry holds is asked of the registry.
 
 // steps are the kinds of requests of a cold push, of which each can go wrong.
-var steps = []string{faulty.Look, faulty.Start, faulty.Body, faulty.Manifest, faulty.Read, faulty.Tag, faulty.Token}
+var steps = faulty.Steps
 
 // survives pushes an image and wants it whole.
 func (w *wharf) survives(what string) {

@@ -77,6 +77,13 @@ func Loads(spec string) bool {
 	return false
 }
 
+// TakesHealthcheck tells whether what reads an output's images knows Docker's healthcheck. The OCI image config has no
+// field for it (image-spec, config.md). Podman reads our archives as OCI's, and so never sees it.
+func TakesHealthcheck(spec string) bool {
+	name, _, ok := strings.Cut(spec, ":")
+	return ok && (name == "docker" || name == "docker-archive")
+}
+
 // loader delivers to engines. What an engine has is not sent again; of an index it gets its own platform.
 type loader struct {
 	store

@@ -306,7 +306,11 @@ func (d *shipment) elsewhere(ctx context.Context, t *target, f *flight, fresh bo
 		return ""
 	}
 	if leader == nil {
-		if from := d.memory.source(t.name.Host, f.b.digest.String()); from != t.name.Path {
+		from := d.memory.source(t.name.Host, f.b.digest.String())
+		if from == "" {
+			from = f.b.origin(t.name.Host)
+		}
+		if from != t.name.Path {
 			return from
 		}
 		return ""

@@ -4,23 +4,19 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"path/filepath"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"sampan/internal/base"
 	"sampan/internal/binary"
 	"sampan/internal/builder"
 	"sampan/internal/cargo"
 	"sampan/internal/check"
-	"sampan/internal/durable"
 	"sampan/internal/image"
-	"sampan/internal/output"
 	"sampan/internal/plan"
 	"sampan/internal/rootfs"
 )
@@ -39,6 +35,9 @@ type column struct {
 	weights map[v1.Hash]int64 // bytes of the blobs and the manifest
 	layer   v1.Hash           // of the programs
 	debug   string
+
+	base     *base.Image // nil for none
+	findings []check.Finding
 }
 
 type program struct {
@@ -50,11 +49,14 @@ type program struct {
 }
 
 // inspect finds every program, reads its ELF, describes the files of its image, and asks the checks about both.
-func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, r *Result) ([]column, error) {
+func inspect(ctx context.Context, p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, t Tools) ([]column, error) {
 	var out []column
 	for _, im := range p.Images {
 		for _, pf := range im.Platforms {
 			c := column{image: im, platform: pf, init: initOf(p, built, im, pf)}
+			if err := c.upon(ctx, t); err != nil {
+				return nil, err
+			}
 			for _, prog := range im.Programs {
 				found, err := locate(p, built, im, prog, pf)
 				if err != nil {
@@ -68,7 +70,10 @@ func inspect(p *plan.Plan, built []builder.Built, added map[string]rootfs.Tree, 
 			if err := c.plant(added[im.Name]); err != nil {
 				return nil, err
 			}
-			r.Findings = append(r.Findings, c.check()...)
+			var err error
+			if c.findings, err = c.check(); err != nil {
+				return nil, err
+			}
 			out = append(out, c)
 		}
 	}
@@ -86,17 +91,20 @@ func initOf(p *plan.Plan, built []builder.Built, im plan.Image, pf v1.Platform) 
 }
 
 // check asks about every program; with the main one also about the image as a whole.
-func (c *column) check() []check.Finding {
+func (c *column) check() ([]check.Finding, error) {
 	var out []check.Finding
 	for i, p := range c.programs {
 		s := check.Subject{Name: p.plan.Bin, Path: p.path, Facts: p.binary.Facts, Triple: string(p.triple), Platform: c.platform,
 			Linked: linked(p.linked)}
 		if i == 0 {
-			s.Trees, s.Entrypoint = c.trees, c.image.Config.Entrypoint
+			s.Trees, s.Entrypoint, s.Capabilities = c.trees, c.image.Config.Entrypoint, c.image.Capabilities
+		}
+		if err := c.below(&s, p); err != nil {
+			return nil, err
 		}
 		out = append(out, check.Run(s)...)
 	}
-	return out
+	return out, nil
 }
 
 // locate finds a program in what was built, or where the user said that it is.
@@ -141,8 +149,12 @@ func (c *column) plant(added rootfs.Tree) error {
 	var fs []rootfs.ProgramFile
 	var key strings.Builder
 	fmt.Fprintf(&key, "program strip=%t", c.image.Strip)
+	caps, _ := rootfs.LookupCaps(c.image.Capabilities) // the plan's are known
+	if caps != 0 {
+		fmt.Fprintf(&key, " caps=%x", uint64(caps))
+	}
 	for _, p := range c.programs {
-		fs = append(fs, rootfs.ProgramFile{Path: strings.TrimPrefix(p.plan.Path, "/"), Size: p.binary.Size, Open: p.binary.Open})
+		fs = append(fs, rootfs.ProgramFile{Path: strings.TrimPrefix(p.plan.Path, "/"), Size: p.binary.Size, Open: p.binary.Open, Caps: caps})
 		id, err := identity(p.path)
 		if err != nil {
 			return err
@@ -161,15 +173,28 @@ func (c *column) plant(added rootfs.Tree) error {
 	if err != nil {
 		return err
 	}
-	c.add(static, fmt.Sprintf("static ca=%t %s", c.image.CA, rootfs.StaticVersion()), "Static: what every program needs")
-	if len(added) > 0 {
-		c.add(added, "", "Files: what this program adds")
-		if path, ok := rootfs.Overlap(added, prog); ok {
-			return &plan.SettingError{Package: c.image.Package, Key: "files",
-				Reason: fmt.Sprintf("/%s is the program's own place", path), Advice: "choose another destination"}
+	return c.layers(static, added, prog, key.String())
+}
+
+// layers puts the trees over each other, and all of them upon the base.
+func (c *column) layers(static, added, prog rootfs.Tree, key string) (err error) {
+	staticKey := fmt.Sprintf("static ca=%t %s", c.image.CA, rootfs.StaticVersion())
+	if path, ok := rootfs.Overlap(added, prog); ok {
+		return &plan.SettingError{Package: c.image.Package, Key: "files",
+			Reason: fmt.Sprintf("/%s is the program's own place", path), Advice: "choose another destination"}
+	}
+	if c.base != nil {
+		if staticKey, err = c.ontoBase(staticKey, &static, &added, &prog); err != nil {
+			return err
 		}
 	}
-	c.add(prog.Above(static, added), key.String(), "Program: "+c.programs[0].plan.Path)
+	if len(static) > 0 {
+		c.add(static, staticKey, "Static: what every program needs")
+	}
+	if len(added) > 0 {
+		c.add(added, "", "Files: what this program adds")
+	}
+	c.add(prog.Above(static, added), key, "Program: "+c.programs[0].plan.Path)
 	return nil
 }
 
@@ -226,7 +251,7 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 		layers = append(layers, l)
 	}
 	c.result, err = image.New(image.Spec{Config: c.image.Config, Platform: c.platform, Created: p.Created, Layers: layers,
-		History: c.names, Annotations: c.image.Annotations})
+		Below: c.layersBelow(), History: c.names, Annotations: c.annotations()})
 	if err != nil {
 		return err
 	}
@@ -253,143 +278,8 @@ func (c *column) progress(i int, t Tools, fresh *bool) func(done, total int64) {
 				}
 			}
 		}
-		if i > 0 {
+		if name != "Static" {
 			t.event(Event{Kind: "layer", Image: c.image.Name, Text: strings.ToLower(name), Done: done, Total: total})
 		}
 	}
-}
-
-// weigh notes what a puller of the image fetches: layers, config and manifest.
-func (c *column) weigh(layers []*image.Layer) error {
-	c.weights = map[v1.Hash]int64{}
-	for _, l := range layers {
-		if err := c.put(l); err != nil {
-			return err
-		}
-	}
-	var err error
-	if c.layer, err = layers[len(layers)-1].Digest(); err != nil {
-		return err
-	}
-	config, err := c.result.RawConfigFile()
-	if err != nil {
-		return err
-	}
-	name, err := c.result.ConfigName()
-	if err != nil {
-		return err
-	}
-	c.weights[name] = int64(len(config))
-	return c.put(c.result)
-}
-
-func (c *column) put(blob interface {
-	Digest() (v1.Hash, error)
-	Size() (int64, error)
-}) error {
-	digest, err := blob.Digest()
-	if err != nil {
-		return err
-	}
-	c.weights[digest], err = blob.Size()
-	return err
-}
-
-// part writes the debug halves where a debugger finds them by build id. One that is there is not written again.
-func (c *column) part(t Tools) error {
-	if t.DebugDir == "" || !c.image.Strip {
-		return nil
-	}
-	for _, p := range c.programs {
-		f := p.binary.Facts
-		if p.binary.Reason != "" {
-			t.event(Event{Kind: "warning", Image: c.image.Name, Text: fmt.Sprintf("%s is not stripped: %s", p.plan.Bin, p.binary.Reason)})
-		}
-		if f.BuildID == "" || !f.HasDebug && !f.HasSymtab {
-			t.event(Event{Kind: "note", Image: c.image.Name, Text: fmt.Sprintf(
-				"%s has no symbols to keep beside the image: its profile strips, or it has no build id", p.plan.Bin)})
-			continue
-		}
-		path := filepath.Join(t.DebugDir, filepath.FromSlash(binary.DebugPath(f.BuildID)))
-		c.debug = path
-		if _, err := os.Stat(path); err == nil {
-			continue
-		}
-		if err := writeDebug(p.path, path); err != nil && !errors.Is(err, binary.ErrNoDebug) {
-			return err
-		}
-	}
-	return nil
-}
-
-func writeDebug(from, to string) error {
-	if err := durable.MkdirAll(filepath.Dir(to)); err != nil {
-		return err
-	}
-	f, err := durable.Create(to, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Abort()
-	if _, err := binary.WriteDebug(from, f); err != nil {
-		return err
-	}
-	return f.Commit()
-}
-
-// payloads joins the columns of each image: one image, or an index over its platforms.
-func payloads(p *plan.Plan, columns []column, r *Result) ([]output.Payload, error) {
-	var out []output.Payload
-	for i := 0; i < len(columns); {
-		im := columns[i].image
-		pay := payload(im)
-		sum := Summary{Name: im.Name}
-		// Platforms share layers: Static nearly always. A digest is stored, and pulled, once.
-		blobs, layers := map[v1.Hash]int64{}, map[v1.Hash]int64{}
-		for ; i < len(columns) && columns[i].image.Name == im.Name; i++ {
-			c := columns[i]
-			pay.Images = append(pay.Images, c.result)
-			maps.Copy(blobs, c.weights)
-			layers[c.layer] = c.weights[c.layer]
-			sum.Debug = c.debug
-		}
-		if err := root(&pay, im); err != nil {
-			return nil, err
-		}
-		if pay.Index != nil {
-			var err error
-			if blobs[pay.Digest], err = pay.Index.Size(); err != nil {
-				return nil, err
-			}
-		}
-		sum.Digest, sum.Size, sum.Program = pay.Digest.String(), total(blobs), total(layers)
-		r.Images = append(r.Images, sum)
-		out = append(out, pay)
-	}
-	return out, nil
-}
-
-func total(sizes map[v1.Hash]int64) (sum int64) {
-	for _, n := range sizes {
-		sum += n
-	}
-	return sum
-}
-
-func root(pay *output.Payload, im plan.Image) (err error) {
-	if len(pay.Images) > 1 {
-		if pay.Index, err = image.Index(pay.Images, im.Annotations); err != nil {
-			return err
-		}
-		if pay.MediaType, err = pay.Index.MediaType(); err != nil {
-			return err
-		}
-		pay.Digest, err = pay.Index.Digest()
-		return err
-	}
-	if pay.MediaType, err = pay.Images[0].MediaType(); err != nil {
-		return err
-	}
-	pay.Digest, err = pay.Images[0].Digest()
-	return err
 }

@@ -35,6 +35,7 @@ type Tools struct {
 	Workers  int                     // compressors at once, over all images
 	Event    func(Event)             // progress; nil for none
 	Now      func() time.Time        // the clock, for durations only
+	Base     Bases                   // finds what images are built upon; nil when none is
 	Runs     func(im Image) error    // called for each image instead of outputs when not nil (sampan run)
 
 	begun []output.Delivery // of each of Outputs; nil for those that cannot begin early
@@ -72,6 +73,8 @@ type Summary struct {
 	Size    int64  `json:"size"`    // all blobs and manifests, compressed, of all platforms; each digest once
 	Program int64  `json:"program"` // the programs as they are in the image, compressed, of all platforms
 	Debug   string `json:"debug,omitempty"`
+
+	Base *plan.Base `json:"base,omitempty"` // what it is built upon
 }
 
 // Run carries out a Plan.
@@ -91,9 +94,12 @@ func Run(ctx context.Context, p *plan.Plan, t Tools) (*Result, error) {
 	if err != nil {
 		return r, err
 	}
-	columns, err := inspect(p, built, added, r)
+	columns, err := inspect(ctx, p, built, added, t)
 	if err != nil {
 		return r, err
+	}
+	for _, c := range columns {
+		r.Findings = append(r.Findings, c.findings...)
 	}
 	if err := check.Fatal(r.Findings); err != nil {
 		return r, err
@@ -170,6 +176,11 @@ func preflight(ctx context.Context, p *plan.Plan, t Tools) (map[string]rootfs.Tr
 			return nil, setting(im, err)
 		}
 		added[im.Name] = tree
+		for _, pf := range im.Platforms {
+			if _, err := t.base(ctx, im, pf, true); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return added, nil
 }
@@ -240,7 +251,15 @@ func report(t Tools, findings []check.Finding) {
 
 func runTrees(columns []column, t Tools) error {
 	for _, c := range columns {
-		if err := t.Runs(Image{Plan: c.image, Platform: c.platform.String(), Trees: c.trees}); err != nil {
+		trees := c.trees
+		if c.base != nil {
+			below, err := c.base.Tree()
+			if err != nil {
+				return err
+			}
+			trees = append([]rootfs.Tree{below}, trees...)
+		}
+		if err := t.Runs(Image{Plan: c.image, Platform: c.platform.String(), Trees: trees}); err != nil {
 			return err
 		}
 	}

@@ -63,10 +63,15 @@ func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
 	if len(im.Config.Entrypoint) == 0 {
 		im.Config.Entrypoint = []string{"/" + main}
 	}
+	if s.Base != "" {
+		im.Base = &Base{Name: s.Base}
+	}
 	if s.Init {
 		im.Config.Entrypoint = append([]string{InitPath}, im.Config.Entrypoint...)
 	}
 	im.Annotations = maps.Clone(s.Annotations)
+	caps, _ := rootfs.LookupCaps(s.Capabilities) // checkCapabilities refuses what is none
+	im.Capabilities, im.Health = caps.Names(), s.Health
 	if err := validate(s, im); err != nil {
 		err.Package = im.Package
 		return im, err

@@ -33,6 +33,9 @@ func New(ws *cargo.Workspace, o Options) (*Plan, error) {
 		}
 		p.Images = append(p.Images, images...)
 		for _, t := range c.Triples {
+			if err := agree(c, t); err != nil {
+				return nil, err
+			}
 			one := compile(ws, c, o, t)
 			one.Init = slices.ContainsFunc(images, func(im Image) bool { return im.Init })
 			if len(bins) > 0 {
@@ -85,6 +88,9 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 		Jobs: o.Cargo.Jobs, Config: o.Cargo.Config, Unstable: o.Cargo.Unstable, Args: o.Cargo.Args,
 		Flags: o.Flags(t), Thin: first.Thin, CC: first.CC, Sysroot: first.Sysroot,
 	}
+	if dynamic(first, t) {
+		one.Flags = []string{}
+	}
 	if first.Allocator != native.SystemAllocator {
 		one.Allocator = first.Allocator
 	}
@@ -92,6 +98,20 @@ func compile(ws *cargo.Workspace, c Choice, o Options, t cargo.Triple) Compile {
 		one.Env = thin(profile)
 	}
 	return one
+}
+
+// dynamic tells whether a program is linked with shared objects: with glibc, upon a base that has them.
+func dynamic(s Settings, t cargo.Triple) bool { return s.Base != "" && !t.Musl() }
+
+// agree sees that the images of one compile want it linked alike.
+func agree(c Choice, t cargo.Triple) error {
+	for _, s := range c.Images {
+		if dynamic(s, t) != dynamic(c.Images[0], t) {
+			return &SettingError{Package: c.Package.Name, Key: "base", Row: s.Row, Reason: fmt.Sprintf("for %s all images of package %s have a base, or none has", t, c.Package.Name),
+				Advice: "base in [package.metadata.sampan], or --target x86_64-unknown-linux-musl"}
+		}
+	}
+	return nil
 }
 
 // thin are the variables of cargo (the book's "environment variables", CARGO_PROFILE_<name>_*) that compile a profile

@@ -83,6 +83,10 @@ type Settings struct {
 	Strip       bool
 	Compression string
 	Init        bool
+	Base        string // what images are built upon; "" for nothing
+
+	Capabilities []string // of the programs, from their start
+	Health       *Health  // nil for none
 
 	Row int // which settings these are, counted from 1 by whoever settled them; 0 is unknown. SettingErrors name it
 

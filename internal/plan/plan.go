@@ -61,6 +61,7 @@ type Image struct {
 	Package     string            `json:"package,omitempty"`
 	Programs    []Program         `json:"programs"`
 	Platforms   []v1.Platform     `json:"platforms"`
+	Base        *Base             `json:"base,omitempty"` // what it is built upon
 	Config      v1.Config         `json:"config"`
 	UID         int               `json:"uid"`
 	GID         int               `json:"gid"`
@@ -75,6 +76,15 @@ type Image struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Tags        []string          `json:"tags"`
 	Row         int               `json:"-"` // of its Settings
+
+	Capabilities []string `json:"capabilities,omitempty"` // of its programs, as rootfs writes them, in the order of their numbers
+	Health       *Health  `json:"healthcheck,omitempty"`  // wanted; it is in Config where that can carry it
+}
+
+// Base is an image that ours is built upon.
+type Base struct {
+	Name   string `json:"name"`             // a reference of a registry, or a path, as the user wrote it
+	Digest string `json:"digest,omitempty"` // of its manifest or index
 }
 
 // Program is one executable of an image, for every platform of it.

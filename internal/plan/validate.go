@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"sampan/internal/rootfs"
 )
 
 // maxLabel bounds one label or annotation: registries refuse manifests above 4 MiB, and a megabyte here is a mistake.
@@ -19,7 +21,7 @@ const maxLabel = 64 << 10
 // validate checks one image's settings against what OCI and Linux allow. It is told settled values only.
 func validate(s Settings, im Image) *SettingError {
 	checks := []func(Settings, Image) *SettingError{
-		checkNames, checkProcess, checkEnv, checkPorts, checkFolders, checkStrings, checkCompression, checkFiles,
+		checkNames, checkProcess, checkEnv, checkPorts, checkFolders, checkStrings, checkCompression, checkFiles, checkCapabilities, checkHealth,
 	}
 	for _, c := range checks {
 		if err := c(s, im); err != nil {
@@ -95,6 +97,17 @@ func checkFolders(s Settings, _ Image) *SettingError {
 		if !cleanAbsolute(v) || v == "/" {
 			return &SettingError{Key: "volumes", Reason: fmt.Sprintf("%q is not a clean absolute path", v), Advice: "such as /data"}
 		}
+	}
+	return nil
+}
+
+func checkCapabilities(s Settings, _ Image) *SettingError {
+	if _, unknown := rootfs.LookupCaps(s.Capabilities); unknown != "" {
+		advice := Nearest(rootfs.CapabilityWord(unknown), rootfs.CapabilityNames())
+		if advice == "" {
+			advice = "man 7 capabilities, which lists them"
+		}
+		return &SettingError{Key: "capabilities", Reason: fmt.Sprintf("Linux has no capability %q", unknown), Advice: advice}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ type ProgramFile struct {
 	Path string // in the image, "hello" or "usr/bin/hello"; a slash in front is allowed
 	Size int64  // bytes
 	Open func() (io.ReadCloser, error)
+	Caps Caps // that it has from its start, whoever starts it
 }
 
 // Program gives the tree of an image's programs, root's and mode 0555: whoever the image runs as can start them, and
@@ -31,7 +32,7 @@ func Program(entries ...ProgramFile) (Tree, error) {
 				t = append(t, Entry{Path: d, Mode: dirMode})
 			}
 		}
-		t = append(t, Entry{Path: name, Mode: 0o555, Size: p.Size, Open: p.Open})
+		t = append(t, Entry{Path: name, Mode: 0o555, Size: p.Size, Open: p.Open, Caps: p.Caps})
 	}
 	sortTree(t)
 	if err := t.Validate(); err != nil {

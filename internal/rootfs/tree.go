@@ -58,6 +58,7 @@ type Entry struct {
 	GID  int
 	Size int64  // bytes; 0 for folders and links
 	Link string // a symbolic link's text
+	Caps Caps   // that a program has from its start; files only
 
 	// Open reads a file's Size bytes, the same each time; it fails with *ChangedError when that is no longer so. Nil
 	// for folders and links. It may be called from several goroutines at once.
@@ -104,6 +105,9 @@ func (e *Entry) validate() error {
 	}
 	if e.Mode&^(modeBits|fs.ModeDir|fs.ModeSymlink) != 0 {
 		return bad("is a " + kind(e.Mode))
+	}
+	if e.Caps != 0 && !e.Mode.IsRegular() {
+		return bad("is no file and has capabilities")
 	}
 	switch e.Mode.Type() {
 	case 0:

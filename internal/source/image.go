@@ -67,6 +67,7 @@ func (p *Place) document(d v1.Descriptor) ([]byte, error) {
 		return nil, err
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != d.Digest.Hex || int64(len(data)) != d.Size {
+		p.drop(d.Digest)
 		return nil, fmt.Errorf("%s holds other bytes (%d of them)", d.Digest, len(data))
 	}
 	return data, nil
@@ -162,7 +163,12 @@ func (c *checked) Read(b []byte) (int, error) {
 		return n, err
 	}
 	if c.left < 0 || ended && c.left > 0 || (ended || c.left == 0) && hex.EncodeToString(c.sum.Sum(nil)) != c.l.d.Digest.Hex {
-		return 0, &Error{Path: c.l.p.Path, Err: fmt.Errorf("layer %s holds other bytes", c.l.d.Digest), hint: "it is damaged: make it anew with sampan build"}
+		c.l.p.drop(c.l.d.Digest)
+		hint := "it is damaged: make it, or fetch it, anew"
+		if c.l.p.cache {
+			hint = "it was damaged and is removed: run the same command again"
+		}
+		return 0, &Error{Path: c.l.p.Path, Err: fmt.Errorf("layer %s holds other bytes", c.l.d.Digest), hint: hint}
 	}
 	return n, err
 }

@@ -38,6 +38,7 @@ type Place struct {
 	Path    string
 	Entries []Entry // of its index.json
 
+	cache   bool     // see Blobs
 	file    *os.File // of an archive
 	members map[string]section
 }

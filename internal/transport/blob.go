@@ -10,14 +10,22 @@ import (
 	"net/url"
 )
 
-// Repository is one repository of a registry, to push to.
+// Repository is one repository of a registry, to push to or to read from.
 type Repository struct {
-	Name Name
-	h    *host
+	Name    Name
+	h       *host
+	actions string // that a token has to allow
 }
 
 // Repository begins to speak of a repository. Nothing goes out.
-func (c *Client) Repository(n Name) *Repository { return &Repository{Name: n, h: c.host(n)} }
+func (c *Client) Repository(n Name) *Repository {
+	return &Repository{Name: n, h: c.host(n), actions: "pull,push"}
+}
+
+// Source is Repository for one that is only read: more users may do that.
+func (c *Client) Source(n Name) *Repository {
+	return &Repository{Name: n, h: c.host(n), actions: "pull"}
+}
 
 // Blob is something to upload. Open may be called several times, also while an earlier reader is in use.
 type Blob struct {
@@ -33,8 +41,10 @@ type Upload struct{ at url.URL }
 func (r *Repository) ask(method, path string) *request {
 	u := r.h.base()
 	u.Path = "/v2/" + r.Name.repository() + "/" + path
-	return &request{method: method, url: u, header: http.Header{}, scope: []string{r.scope("pull,push")}}
+	return &request{method: method, url: u, header: http.Header{}, scope: []string{r.scope(r.actions)}}
 }
+
+func (r *Repository) reads() bool { return r.actions == "pull" }
 
 func (r *Repository) scope(actions string) string {
 	return "repository:" + r.Name.repository() + ":" + actions
@@ -49,7 +59,14 @@ func (r *Repository) fail(q *request, got *reply) error {
 		b.mu.Lock()
 		who := b.who
 		b.mu.Unlock()
-		return &AuthError{Host: r.h.name, Status: got.status, Text: e.Text, Origin: who.Origin, User: who.User}
+		refused := &AuthError{Host: r.h.name, Status: got.status, Text: e.Text, Origin: who.Origin, User: who.User}
+		if r.reads() {
+			refused.hint = "may this user read it? for another one: " + login(r.h.name)
+		}
+		return refused
+	}
+	if r.reads() && got.status == http.StatusNotFound {
+		e.hint = "is the repository's name right, and may you read it? " + login(r.h.name)
 	}
 	return e
 }

@@ -23,6 +23,10 @@ type request struct {
 	scope  []string // what a token must allow: "repository:app:pull,push"
 	bare   bool     // no credential goes with it: who asks gives its own
 	limit  int64    // of the answer's body in bytes; 0 is maxJSON
+
+	// sink reads the body of an answer that is no error, in place of reply.body; nil for none. What goes wrong on its own
+	// side is a *localError.
+	sink func(got *reply, body io.Reader) error
 }
 
 // reply is an answer, its body read whole.
@@ -233,6 +237,12 @@ func (h *host) exchange(ctx context.Context, r *request, at url.URL, header http
 	defer resp.Body.Close()
 	w.timer.Reset(h.c.o.Stall) // the answer's body has that much time, all of it
 	got := &reply{status: resp.StatusCode, header: resp.Header, url: at}
+	if r.sink != nil && resp.StatusCode < 300 {
+		if err = r.sink(got, &watched{body: resp.Body, w: w, reads: true}); err != nil && errors.Is(context.Cause(ctx), errStalled) {
+			err = errStalled
+		}
+		return got, err
+	}
 	limit := r.limit
 	if limit == 0 {
 		limit = maxJSON
@@ -290,11 +300,12 @@ type watch struct {
 	timer *time.Timer
 }
 
-// watched is a body on its way out.
+// watched is a body on its way out, or in.
 type watched struct {
 	body  io.ReadCloser
 	w     *watch
 	moved int
+	reads bool // it is the registry's
 }
 
 func (b *watched) Read(p []byte) (int, error) {
@@ -304,7 +315,7 @@ func (b *watched) Read(p []byte) (int, error) {
 		b.moved = 0
 		b.w.timer.Reset(b.w.stall)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF && !b.reads {
 		err = &localError{err}
 	}
 	return n, err
