@@ -97,7 +97,8 @@ type Proxy struct {
 	mu     sync.Mutex
 	faults []*Fault
 	log    []Request
-	newest time.Time
+	gate   chan struct{} // closed when those that are held may go on; nil when none is
+	timer  *time.Timer
 	closed chan struct{}
 	ended  atomic.Bool
 }
@@ -206,7 +207,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind := KindOf(r)
 	p.mu.Lock()
 	at := len(p.log)
-	p.newest = p.Now()
+	gate := p.held()
 	p.log = append(p.log, Request{Kind: kind, Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery,
 		Authorization: r.Header.Get("Authorization"), Range: r.Header.Get("Range"), Began: p.Now()})
 	var act Act
@@ -231,7 +232,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.log[at].Ended = p.Now()
 		}
 	}()
-	p.hold()
+	p.hold(gate)
 	if act == nil {
 		p.behind.ServeHTTP(w, r)
 		return
@@ -239,18 +240,36 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	act(w, r.WithContext(withClosed(r.Context(), p.closed)), p.behind)
 }
 
-func (p *Proxy) hold() {
-	for p.Delay > 0 {
+// held is the gate that a request waits at, under the lock: one for all that come within Delay of each other, so that
+// they leave together, whatever their answers lead to.
+func (p *Proxy) held() chan struct{} {
+	if p.Delay <= 0 {
+		return nil
+	}
+	if p.gate != nil {
+		p.timer.Reset(p.Delay)
+		return p.gate
+	}
+	gate := make(chan struct{})
+	p.gate = gate
+	p.timer = time.AfterFunc(p.Delay, func() {
 		p.mu.Lock()
-		left := p.newest.Add(p.Delay).Sub(p.Now())
-		p.mu.Unlock()
-		if left <= 0 {
-			return
+		defer p.mu.Unlock()
+		if p.gate == gate {
+			p.gate = nil
+			close(gate)
 		}
-		select {
-		case <-time.After(left):
-		case <-p.closed:
-			return
-		}
+	})
+	return gate
+}
+
+// hold waits at a gate.
+func (p *Proxy) hold(gate chan struct{}) {
+	if gate == nil {
+		return
+	}
+	select {
+	case <-gate:
+	case <-p.closed:
 	}
 }

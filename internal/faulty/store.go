@@ -21,8 +21,10 @@ import (
 	"sync"
 )
 
-// Store is a registry in memory (distribution specification 1.1, without referrers).
+// Store is a registry in memory (distribution specification 1.1). It lists referrers when it is told to.
 type Store struct {
+	Lists bool // referrers, and says so
+
 	mu      sync.Mutex
 	repos   map[string]*repo
 	uploads map[string]string // repository by upload
@@ -166,6 +168,10 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(rest, "/blobs/"):
 		name, digest, _ := strings.Cut(rest, "/blobs/")
 		s.blob(w, r, name, digest)
+	case strings.Contains(rest, "/referrers/") && s.Lists:
+		name, digest, _ := strings.Cut(rest, "/referrers/")
+		w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": s.listed(name, digest)})
 	case strings.Contains(rest, "/manifests/"):
 		name, ref, _ := strings.Cut(rest, "/manifests/")
 		if r.Method == http.MethodPut {
@@ -305,5 +311,8 @@ func (s *Store) put(w http.ResponseWriter, r *http.Request, name, ref string) {
 		s.repo(name).tags[ref] = digest
 	}
 	w.Header().Set("Docker-Content-Digest", digest)
+	if of := subject(data); of != "" && s.Lists {
+		w.Header().Set("OCI-Subject", of)
+	}
 	w.WriteHeader(http.StatusCreated)
 }

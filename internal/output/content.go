@@ -41,6 +41,9 @@ type content struct {
 	blobs   []blob
 	parts   []part
 	size    int64
+
+	referrers []referrer
+	extras    []blob // what referrers consist of
 }
 
 // gather takes a payload apart and checks that its pieces name each other. No layer is read.
@@ -71,6 +74,9 @@ func gather(p Payload) (*content, error) {
 	}
 	for _, b := range c.blobs {
 		c.size += b.size
+	}
+	if err := c.addReferrers(p.Referrers, known); err != nil {
+		return nil, fmt.Errorf("read image %s: %w", p.Name, err)
 	}
 	return c, nil
 }

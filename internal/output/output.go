@@ -41,6 +41,9 @@ type Payload struct {
 	Images []v1.Image
 	// Index names all Images, and nothing else; it is nil when there is one image and no index.
 	Index v1.ImageIndex
+	// Referrers are artifacts about the images or the index. A Registry pushes them, before any tag; other outputs do
+	// not look at them.
+	Referrers []Referrer
 }
 
 // Receipt says what was delivered where.
@@ -65,6 +68,8 @@ type Receipt struct {
 	Written int64 `json:"written"`
 	// Blobs says what became of each blob of a push, layers and configs, in the order of the manifests.
 	Blobs []BlobReceipt `json:"blobs,omitempty"`
+	// Referrers are the artifacts about the image that a push brought, in the order of the payload.
+	Referrers []ReferrerReceipt `json:"referrers,omitempty"`
 }
 
 // BlobReceipt is what became of one blob of a push.

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
 	"sampan/internal/transport"
@@ -105,6 +107,9 @@ type parcel struct {
 	// Manifests by digest, under the target's lock: those that were read as they should be, those of them that were
 	// there before, and those that the registry took.
 	have, found, stored map[string]bool
+
+	// Descriptors of referrers that the registry does not list by itself, by subject, under the target's lock.
+	unlisted map[v1.Hash][]v1.Descriptor
 }
 
 func (p *parcel) has(b blob) bool {
@@ -129,9 +134,10 @@ func (d *shipment) Write(ctx context.Context, ps []Payload) ([]Receipt, error) {
 		if err != nil {
 			return nil, err
 		}
-		parcels[i] = &parcel{t: t, c: c, tags: tags, have: map[string]bool{}, found: map[string]bool{}, stored: map[string]bool{}}
+		parcels[i] = &parcel{t: t, c: c, tags: tags, have: map[string]bool{}, found: map[string]bool{}, stored: map[string]bool{},
+			unlisted: map[v1.Hash][]v1.Descriptor{}}
 	}
-	steps := []func(context.Context, *parcel) error{d.look, d.blobs, d.images, d.index, d.readBack}
+	steps := []func(context.Context, *parcel) error{d.look, d.blobs, d.name}
 	for _, step := range steps {
 		if err := each(ctx, parcels, step); err != nil {
 			return nil, failed(err, parcels)
@@ -140,10 +146,13 @@ func (d *shipment) Write(ctx context.Context, ps []Payload) ([]Receipt, error) {
 	if err := each(ctx, parcels, d.tag); err != nil {
 		return nil, failed(err, parcels)
 	}
+	if err := each(ctx, parcels, d.listed); err != nil {
+		return nil, failed(err, parcels)
+	}
 	receipts := make([]Receipt, len(parcels))
 	for i, p := range parcels {
 		receipts[i] = d.receipt(p)
-		d.memory.keep(p.t.name, p.c.top.Digest.String(), p.tags, receipts[i].Blobs)
+		d.memory.keep(p.t.name, p.c.key(), p.tags, receipts[i].Blobs)
 	}
 	return receipts, nil
 }
@@ -198,7 +207,7 @@ func (d *shipment) look(ctx context.Context, p *parcel) error {
 	if d.isFresh(p.c) {
 		return nil
 	}
-	if d.memory.knows(p.t.name, p.c.top.Digest.String(), p.tags) {
+	if d.memory.knows(p.t.name, p.c.key(), p.tags) {
 		same, err := d.tagsPoint(ctx, p)
 		if err != nil {
 			return err
@@ -250,11 +259,31 @@ func (d *shipment) tagsPoint(ctx context.Context, p *parcel) (bool, error) {
 func (d *shipment) blobs(ctx context.Context, p *parcel) error {
 	g, ctx := errgroup.WithContext(ctx)
 	fresh := d.isFresh(p.c)
-	for _, b := range p.c.blobs {
+	for i, b := range slices.Concat(p.c.blobs, p.c.extras) {
 		if b.manifest == "" {
-			f := d.flight(p.t, b, fresh && b.layer == nil)
+			about := i >= len(p.c.blobs) // made just now, as the image was
+			f := d.flight(p.t, b, fresh && (b.layer == nil || about))
 			g.Go(func() error { return f.wait(ctx, landed) })
 		}
+	}
+	return g.Wait()
+}
+
+// name stores what names everything and reads it back; what refers to the image goes beside it.
+func (d *shipment) name(ctx context.Context, p *parcel) error {
+	g, ctx := errgroup.WithContext(ctx)
+	named := make(chan struct{})
+	g.Go(func() error {
+		for _, step := range []func(context.Context, *parcel) error{d.images, d.index, d.readBack} {
+			if err := step(ctx, p); err != nil {
+				return err
+			}
+		}
+		close(named)
+		return nil
+	})
+	if len(p.c.referrers) > 0 {
+		g.Go(func() error { return d.refer(ctx, p, named) })
 	}
 	return g.Wait()
 }
@@ -321,7 +350,7 @@ func (d *shipment) put(ctx context.Context, p *parcel, b blob) error {
 func (d *shipment) again(ctx context.Context, p *parcel, of blob) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, h := range of.needs {
-		for _, b := range p.c.blobs {
+		for _, b := range slices.Concat(p.c.blobs, p.c.extras) {
 			if b.digest != h {
 				continue
 			}
@@ -361,5 +390,6 @@ func (d *shipment) receipt(p *parcel) Receipt {
 		}
 		r.Blobs = append(r.Blobs, BlobReceipt{Digest: b.digest.String(), Size: b.size, How: how})
 	}
+	r.Referrers = p.referrerReceipts()
 	return r
 }

@@ -23,7 +23,18 @@ func (r *Repository) Manifest(ctx context.Context, digest string) (data []byte, 
 	if !IsDigest(digest) {
 		return nil, badDigest(digest)
 	}
-	q := r.ask(http.MethodGet, "manifests/"+digest)
+	if data, err = r.readManifest(ctx, digest); err != nil || data == nil {
+		return nil, err
+	}
+	if sum := digestOf(data); sum != digest {
+		return nil, &DigestError{Host: r.h.name, What: "manifest", Want: digest, Got: sum}
+	}
+	return data, nil
+}
+
+// readManifest reads what a digest or a tag names; nil when there is nothing.
+func (r *Repository) readManifest(ctx context.Context, reference string) ([]byte, error) {
+	q := r.ask(http.MethodGet, "manifests/"+reference)
 	q.header.Set("Accept", manifestTypes)
 	got, err := r.h.send(ctx, q)
 	switch {
@@ -33,9 +44,6 @@ func (r *Repository) Manifest(ctx context.Context, digest string) (data []byte, 
 		return nil, nil
 	case got.status != http.StatusOK:
 		return nil, r.fail(q, got)
-	}
-	if sum := digestOf(got.body); sum != digest {
-		return nil, &DigestError{Host: r.h.name, What: "manifest", Want: digest, Got: sum}
 	}
 	return got.body, nil
 }
@@ -69,26 +77,35 @@ func (r *Repository) Tagged(ctx context.Context, tag string) (string, error) {
 // PutManifest stores a manifest or index under its digest or under a tag. Confirmed is when the registry says which
 // digest it stored; most do. The error is an *UnknownBlobError when the registry misses something that the manifest names.
 func (r *Repository) PutManifest(ctx context.Context, reference, mediaType string, data []byte) (confirmed bool, err error) {
+	got, err := r.putManifest(ctx, reference, mediaType, data)
+	if err != nil {
+		return false, err
+	}
+	return got.header.Get("Docker-Content-Digest") != "", nil // it was compared
+}
+
+// putManifest is PutManifest with the whole answer. A digest in it is that of the data.
+func (r *Repository) putManifest(ctx context.Context, reference, mediaType string, data []byte) (*reply, error) {
 	q := r.ask(http.MethodPut, "manifests/"+reference)
 	q.header.Set("Content-Type", mediaType)
 	q.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	q.size = int64(len(data))
 	got, err := r.h.send(ctx, q)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if got.status != http.StatusCreated && got.status != http.StatusOK && got.status != http.StatusAccepted && got.status != http.StatusNoContent {
 		says := parseAnswer(got.header, got.body)
 		if says.has("MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN") {
-			return false, &UnknownBlobError{Err: r.fail(q, got)}
+			return nil, &UnknownBlobError{Err: r.fail(q, got)}
 		}
-		return false, r.fail(q, got)
+		return nil, r.fail(q, got)
 	}
 	want, said := digestOf(data), got.header.Get("Docker-Content-Digest")
 	if said != "" && said != want {
-		return false, &DigestError{Host: r.h.name, What: "manifest", Want: want, Got: foreign(said)}
+		return nil, &DigestError{Host: r.h.name, What: "manifest", Want: want, Got: foreign(said)}
 	}
-	return said == want, nil
+	return got, nil
 }
 
 func digestOf(data []byte) string {
