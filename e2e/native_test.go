@@ -149,7 +149,7 @@ func TestArm64(t *testing.T) {
 		t.Fatalf("%s is for %s", program, f.Machine)
 	}
 	image.Emulate(t, "qemu-aarch64-static")
-	if out := image.Run(t); out.Code != 0 || !strings.HasPrefix(out.Stdout, "aarch64 4000 42 1.") {
+	if out := image.Run(t); out.Code != 0 || !strings.HasPrefix(out.Stdout, "aarch64 4000 42 12 1.") {
 		t.Errorf("%+v", out)
 	}
 }

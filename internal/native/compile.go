@@ -161,10 +161,17 @@ func (j *compileJob) suffix(args []string) []string {
 
 // includes are the folders of headers. They come last, as a compiler's own do.
 func (s settings) includes(args []string, plus bool) []string {
-	if slices.Contains(args, "-nostdinc") || slices.Contains(args, "-nostdlibinc") || slices.Contains(args, "-ffreestanding") && slices.Contains(args, "-nostdinc") {
+	if slices.Contains(args, "-nostdinc") {
 		return nil
 	}
-	if s.Lib == "" {
+	// Without a libc's headers there are still the compiler's own: ring includes <stddef.h> of them.
+	bare := slices.Contains(args, "-nostdlibinc")
+	switch {
+	case s.Lib == "" && bare:
+		return nil
+	case bare:
+		return []string{"-nostdinc", "-isystem", filepath.Join(s.Lib, "include")}
+	case s.Lib == "":
 		words := []string{"-nostdlibinc"}
 		for _, dir := range s.Headers {
 			words = append(words, "-isystem", dir)

@@ -7,6 +7,7 @@ use std::ffi::CStr;
 extern "C" {
     fn count(n: i32) -> i32;
     fn wide(x: f64) -> f64;
+    fn bare() -> usize;
 }
 
 fn main() {
@@ -18,9 +19,10 @@ fn main() {
         .to_str()
         .unwrap();
     println!(
-        "{} {} {} {zlib}",
+        "{} {} {} {} {zlib}",
         std::env::consts::ARCH,
         unsafe { count(0) },
-        unsafe { wide(14.0) }
+        unsafe { wide(14.0) },
+        unsafe { bare() }
     );
 }
