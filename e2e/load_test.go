@@ -97,8 +97,29 @@ func TestLoad(t *testing.T) {
 			if written, _ := receipts(t, hello, env, "load", "out", e.Name+":", "--name", "team/boat"); written != 0 {
 				t.Errorf("%d bytes sent of a layout that is there", written)
 			}
+			zstd(t, engine, hello, env)
 			withEngine(t, e.Name, hello, env)
 		})
+	}
+}
+
+// zstd is what some engines read, in frames that are made apart, and others are not given.
+func zstd(t *testing.T, engine *Engine, dir string, env []string) {
+	t.Helper()
+	args := []string{"build", "--compression", "zstd", "--name", "small", "-o", engine.Name + ":"}
+	if engine.Name == "docker" {
+		if out := Exec(t, dir, env, Sampan(t), args...); out.Code != 2 || !strings.Contains(out.Stderr, "does not read zstd") {
+			t.Errorf("%+v", out)
+		}
+		Must(t, dir, env, Sampan(t), "build", "--compression", "zstd", "--name", "small", "-o", "oci:small")
+		if out := Exec(t, dir, env, Sampan(t), "load", "small", "docker:"); out.Code != 1 || !strings.Contains(out.Stderr, "does not read layers of zstd") {
+			t.Errorf("%+v", out)
+		}
+		return
+	}
+	_, refs := receipts(t, dir, env, args...)
+	if out, code := engine.Run(refs[0], "one"); code != 0 || !strings.Contains(out, "1000") {
+		t.Errorf("code %d, %q", code, out)
 	}
 }
 

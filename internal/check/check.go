@@ -70,6 +70,9 @@ type Subject struct {
 	Entrypoint []string
 
 	Capabilities []string // of its programs, by their names without "cap_"
+	Ports        []string // that the image says it listens on: "8080/tcp"
+	Init         bool     // the image has an init, or its user said that none is wanted
+	Crates       []string // that are compiled into the program, by name; empty when not known
 }
 
 // Linked is what one crate's build script asked the linker for.
@@ -88,7 +91,7 @@ type Check struct {
 }
 
 // All is every check, in the order in which they run.
-var All = []Check{machineCheck, kindCheck, staticCheck, baseCheck, entryCheck, execStackCheck, commandCheck, capabilityCheck}
+var All = []Check{machineCheck, kindCheck, staticCheck, baseCheck, entryCheck, execStackCheck, commandCheck, capabilityCheck, initCheck}
 
 // Run gives the findings of all checks that are not off.
 func Run(s Subject) []Finding {

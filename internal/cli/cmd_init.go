@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -37,6 +38,10 @@ func initCommand(a *app) *cobra.Command {
 		s, err := a.prepare(cmd.Context(), flags(cmd, held), path, rest)
 		if err != nil {
 			return err
+		}
+		if len(s.plan.Compiles) == 0 {
+			return &usageError{err: errors.New("init kubernetes and --binary exclude each other: sampan:// names packages, and there is none"),
+				hint: "in a package: sampan init kubernetes; for a program: sampan build --binary FILE --repo HOST/PATH prints the reference for your YAML"}
 		}
 		_, err = a.streams.Out.Write(kube.First(s.apps(path)))
 		return err

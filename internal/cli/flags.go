@@ -147,7 +147,7 @@ var options = []*option{
 	{flag: "init", kind: toggle, env: true, def: "false", group: groups[2], doc: "an init of a few kilobytes as process 1: for programs that do not handle SIGTERM themselves",
 		long: "Linux keeps from process 1 every signal that it has no handler for, so that such a program is only killed when the engine's patience ends: 10 s in Docker, 30 s in Kubernetes. " +
 			"The init is at /sampan-init, starts the entrypoint, passes signals on, waits for orphans, and ends with the program's code.",
-		image: func(s *plan.Settings, v value) { s.Init = v.on }},
+		image: func(s *plan.Settings, v value) { s.Init, s.NoInit = v.on, !v.on && v.from() != "default" }},
 	{flag: "base", kind: text, env: true, group: groups[2], meta: "REF|DIR|ARCHIVE", doc: "an image to build upon: its files lie below ours",
 		long: "HOST/PATH:TAG of a registry, with its digest (`@sha256:…`) or pinned by `sampan base update`; or a folder or archive with an OCI layout (`oci:DIR:NAME` for one of several), " +
 			"relative to the manifest that names it. Its layers are taken as they are, and every byte of them is checked; " +
@@ -162,7 +162,7 @@ var options = []*option{
 		image:   func(s *plan.Settings, v value) { s.Capabilities = v.list }},
 	{flag: "healthcheck", kind: health, group: groups[2], meta: "[--KEY=VALUE...] COMMAND", doc: "how Docker asks whether the program is well; in images that go to Docker alone",
 		long: "Written as a Dockerfile's HEALTHCHECK without a shell: `--healthcheck \"--interval=10s /server --check\"`; `none` is none. In metadata a table with command, interval, timeout, " +
-			"start-period and retries. Only Docker's format has a field for it: it is in images for `docker:` and `docker-archive:`, and is left out, with a warning, where a call delivers to anything else too.",
+			"start-period, start-interval and retries. Only Docker's format has a field for it: it is in images for `docker:` and `docker-archive:`, and is left out, with a warning, where a call delivers to anything else too.",
 		example: `healthcheck = { command = ["/server", "--check"], interval = "30s", timeout = "5s", start-period = "10s", retries = 3 }`,
 		image:   func(s *plan.Settings, v value) { s.Health = v.health }},
 	{flag: "ca", kind: toggle, env: true, def: "true", group: groups[2], doc: "Mozilla's CA certificates at " + plan.CertFile,
@@ -171,7 +171,7 @@ var options = []*option{
 		image: func(s *plan.Settings, v value) { s.CAFiles = v.list }},
 	{flag: "strip", kind: toggle, env: true, def: "true", group: groups[2], doc: "leave symbols out of the image; they are kept beside it by build id",
 		image: func(s *plan.Settings, v value) { s.Strip = v.on }},
-	{flag: "compression", kind: text, env: true, def: "gzip", group: groups[2], meta: "ALGORITHM[:LEVEL]", doc: "gzip, gzip:1 to gzip:9, or none",
+	{flag: "compression", kind: text, env: true, def: "gzip", group: groups[2], meta: "ALGORITHM[:LEVEL]", doc: "gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:22, or none",
 		image: func(s *plan.Settings, v value) { s.Compression = v.text }},
 
 	// Where it goes.

@@ -14,7 +14,7 @@ import (
 )
 
 // healthKeys are the keys of the healthcheck table.
-var healthKeys = []string{"command", "interval", "timeout", "start-period", "retries"}
+var healthKeys = []string{"command", "interval", "timeout", "start-period", "start-interval", "retries"}
 
 // readHealth reads a healthcheck as a Dockerfile's HEALTHCHECK has it: options in front, then the words of the command,
 // parted by blanks. "none" is no healthcheck.
@@ -37,7 +37,8 @@ func readHealth(text string) (*plan.Health, error) {
 
 // setHealth sets one key but command.
 func setHealth(h *plan.Health, name, val string) (err error) {
-	durations := map[string]*time.Duration{"interval": &h.Interval, "timeout": &h.Timeout, "start-period": &h.StartPeriod}
+	durations := map[string]*time.Duration{"interval": &h.Interval, "timeout": &h.Timeout, "start-period": &h.StartPeriod,
+		"start-interval": &h.StartInterval}
 	switch place, ok := durations[name]; {
 	case ok:
 		if *place, err = time.ParseDuration(val); err != nil {
@@ -90,7 +91,7 @@ func shownHealth(h *plan.Health) map[string]any {
 		return out
 	}
 	out["command"] = h.Command
-	for name, d := range map[string]time.Duration{"interval": h.Interval, "timeout": h.Timeout, "start-period": h.StartPeriod} {
+	for name, d := range map[string]time.Duration{"interval": h.Interval, "timeout": h.Timeout, "start-period": h.StartPeriod, "start-interval": h.StartInterval} {
 		if d != 0 {
 			out[name] = d.String()
 		}

@@ -112,11 +112,12 @@ func shape(k kind) node {
 			return node{"type": "string", "description": doc + ", such as 30s or 1m30s."}
 		}
 		return node{"anyOf": []node{{"type": "string"}, {"type": "object", "additionalProperties": false, "required": []string{"command"}, "properties": node{
-			"command":      node{"description": "Words of the command; the first is a path in the image.", "anyOf": []node{strings, {"type": "string"}}},
-			"interval":     span("Time between two questions"),
-			"timeout":      span("Time for an answer"),
-			"start-period": span("Time in which failures do not count"),
-			"retries":      node{"type": wordTypes, "description": "Failures in a row that count as not well."},
+			"command":        node{"description": "Words of the command; the first is a path in the image.", "anyOf": []node{strings, {"type": "string"}}},
+			"interval":       span("Time between two questions"),
+			"timeout":        span("Time for an answer"),
+			"start-period":   span("Time in which failures do not count"),
+			"start-interval": span("Time between two checks as long as failures do not count; Docker 25 and later"),
+			"retries":        node{"type": wordTypes, "description": "Failures in a row that count as not well."},
 		}}}}
 	}
 	return node{"type": wordTypes}

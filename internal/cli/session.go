@@ -116,6 +116,23 @@ func (s *session) prepare(ctx context.Context, path string, rest []string) error
 	}
 	s.expand()
 	s.health()
+	return s.readable()
+}
+
+// readable refuses a compression that an output's readers do not know.
+func (s *session) readable() error {
+	for _, im := range s.plan.Images {
+		if !strings.HasPrefix(im.Compression, "zstd") {
+			continue
+		}
+		for _, spec := range s.plan.Outputs {
+			if !output.TakesZstd(spec) {
+				return &plan.SettingError{Package: im.Package, Row: im.Row, Key: "compression",
+					Reason: fmt.Sprintf("%s does not read %s: Docker's own image store knows gzip alone", spec, im.Compression),
+					Advice: "gzip; or deliver elsewhere: a registry, oci:, oci-archive:, podman:, containerd:, kind:"}
+			}
+		}
+	}
 	return nil
 }
 

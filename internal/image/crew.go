@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
 )
 
 const (
@@ -19,6 +20,9 @@ const (
 	dictSize = 32 << 10
 	// plainSize is the same for a stream that is written as it is, where it shows in nothing but memory.
 	plainSize = 64 << 10
+	// frameSize is what goes into one zstd frame (RFC 8878, section 3.1): frames of their own can be made side by side.
+	// It is part of the format too. Larger ones give smaller layers, and take more memory.
+	frameSize = 1 << 20
 	// spare blocks are those being read and written while all workers have one.
 	spare = 2
 )
@@ -26,34 +30,31 @@ const (
 // block is a part of a stream on its way through the crew. A fixed number of them goes round, so memory does not grow
 // with the size of a layer.
 type block struct {
-	buf   []byte // the dictionary, then up to blockSize bytes of the stream, plainSize at level 0
-	dict  int    // bytes of dictionary, at the end of its part of buf
-	n     int    // bytes of the stream
-	level int    // 1..9, or 0: to be written as it is
-	last  bool
-	out   []byte
-	err   error
-	ready chan struct{}
-	users atomic.Int32 // goroutines that still read buf or out
+	buf    []byte // the dictionary, then up to effort.block() bytes of the stream
+	dict   int    // bytes of dictionary, at the end of its part of buf
+	n      int    // bytes of the stream
+	effort effort
+	last   bool
+	out    []byte
+	err    error
+	ready  chan struct{}
+	users  atomic.Int32 // goroutines that still read buf or out
 }
 
 func newBlock() *block { return &block{ready: make(chan struct{}, 1)} }
 
 // start makes the block ready to be filled; its memory is taken when it is first needed.
-func (b *block) start(dict []byte, level int) {
-	size := dictSize + blockSize
-	if level == 0 {
-		size = dictSize + plainSize
-	}
+func (b *block) start(dict []byte, e effort) {
+	size := dictSize + e.block()
 	if cap(b.buf) < size {
 		b.buf = make([]byte, size)
 	}
-	b.buf = b.buf[:size] // layers of either kind may have had it before
-	if b.out == nil && level > 0 {
-		b.out = make([]byte, 0, blockSize+blockSize/64) // room for data that does not deflate
+	b.buf = b.buf[:size] // layers of any kind may have had it before
+	if b.out == nil && e > 0 {
+		b.out = make([]byte, 0, e.block()+e.block()/64) // room for data that does not compress
 	}
 	b.dict = copy(b.buf[dictSize-len(dict):dictSize], dict)
-	b.n, b.level, b.last, b.err = 0, level, false, nil
+	b.n, b.effort, b.last, b.err = 0, e, false, nil
 	b.users.Store(2)
 }
 
@@ -63,7 +64,7 @@ func (b *block) data() []byte { return b.buf[dictSize : dictSize+b.n] }
 
 // result is what is to be written.
 func (b *block) result() []byte {
-	if b.level == 0 {
+	if b.effort == 0 {
 		return b.data()
 	}
 	return b.out
@@ -85,26 +86,53 @@ func (b *block) Write(p []byte) (int, error) {
 // round at twice as many, and what it does then should not have to be argued about.
 const renewAfter = 1 << 30
 
-// encoder keeps one flate.Writer for each level that was asked for. They are large, and start anew for each block.
+// encoder keeps one encoder for each effort that was asked for. They are large, and start anew for each block.
 type encoder struct {
 	writers [10]*flate.Writer
 	used    [10]int64 // bytes
+	framers map[zstd.EncoderLevel]*zstd.Encoder
+}
+
+// compress makes out of the block.
+func (e *encoder) compress(b *block) {
+	b.out = b.out[:0]
+	if b.effort.zstd() {
+		e.frame(b)
+		return
+	}
+	e.deflate(b)
+}
+
+// frame makes a zstd frame of the block.
+func (e *encoder) frame(b *block) {
+	speed := b.effort.speed()
+	z := e.framers[speed]
+	if z == nil {
+		if z, b.err = newFramer(speed); b.err != nil {
+			return
+		}
+		if e.framers == nil {
+			e.framers = map[zstd.EncoderLevel]*zstd.Encoder{}
+		}
+		e.framers[speed] = z
+	}
+	b.out = z.EncodeAll(b.data(), b.out)
 }
 
 // deflate makes out of the block: a piece of a deflate stream that ends at a byte's edge, so that pieces made apart
 // stand together. The piece follows from the block alone, whatever the encoder did before.
 func (e *encoder) deflate(b *block) {
-	b.out = b.out[:0]
+	level := int(b.effort)
 	dict := b.buf[dictSize-b.dict : dictSize]
-	w := e.writers[b.level]
-	if w == nil || e.used[b.level] >= renewAfter {
-		w, b.err = flate.NewWriter(b, b.level)
+	w := e.writers[level]
+	if w == nil || e.used[level] >= renewAfter {
+		w, b.err = flate.NewWriter(b, level)
 		if b.err != nil {
 			return
 		}
-		e.writers[b.level], e.used[b.level] = w, 0
+		e.writers[level], e.used[level] = w, 0
 	}
-	e.used[b.level] += int64(b.n)
+	e.used[level] += int64(b.n)
 	w.ResetDict(b, dict)
 	if _, b.err = w.Write(b.data()); b.err != nil {
 		return
@@ -179,7 +207,7 @@ func (c *crew) leave(s *shift) {
 func (c *crew) serve(work <-chan *block) {
 	e := c.takeEncoder()
 	for b := range work {
-		e.deflate(b)
+		e.compress(b)
 		b.ready <- struct{}{}
 	}
 	c.mu.Lock()

@@ -26,6 +26,9 @@ type Spec struct {
 	History     []string    // "created by", one for each layer
 	Annotations map[string]string
 	Author      string
+
+	// StartInterval is Config.Healthcheck's, in Docker's format (Docker Image Specification v1.3); 0 for none.
+	StartInterval time.Duration
 }
 
 // Below is what an image is built upon: layers that are taken as they are.
@@ -44,7 +47,7 @@ func New(s Spec) (v1.Image, error) {
 	if len(s.History) != len(s.Layers) {
 		return nil, fmt.Errorf("make image: %d history entries for %d layers", len(s.History), len(s.Layers))
 	}
-	config, err := json.Marshal(s.configFile())
+	config, err := s.encodeConfig()
 	if err != nil {
 		return nil, fmt.Errorf("make image: encode config: %w", err)
 	}
@@ -91,6 +94,26 @@ func descriptors(layers []v1.Layer) (out []v1.Descriptor, err error) {
 		out = append(out, d)
 	}
 	return out, nil
+}
+
+// encodeConfig writes the config. The library knows all of its fields but one.
+func (s *Spec) encodeConfig() ([]byte, error) {
+	file := s.configFile()
+	if s.StartInterval == 0 || file.Config.Healthcheck == nil {
+		return json.Marshal(file)
+	}
+	type health struct {
+		*v1.HealthConfig
+		StartInterval time.Duration
+	}
+	type config struct {
+		v1.Config
+		Healthcheck health
+	}
+	return json.Marshal(struct {
+		*v1.ConfigFile
+		Config config `json:"config"`
+	}{file, config{file.Config, health{file.Config.Healthcheck, s.StartInterval}}})
 }
 
 func (s *Spec) configFile() *v1.ConfigFile {

@@ -27,59 +27,10 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/gzip"
 
 	"sampan/internal/durable"
 	"sampan/internal/rootfs"
 )
-
-// Compression says how layers are written. The zero value is gzip at level 6.
-type Compression struct {
-	Algorithm string // "gzip" or "none"; "" is gzip
-	Level     int    // of gzip: 1 (fast) to 9 (small); 0 is 6
-}
-
-const defaultLevel = 6
-
-func (c Compression) gzip() bool { return c.Algorithm != "none" }
-
-// level is 0 for no compression.
-func (c Compression) level() int {
-	switch {
-	case !c.gzip():
-		return 0
-	case c.Level == 0:
-		return defaultLevel
-	}
-	return c.Level
-}
-
-// mediaType is the OCI one: image-spec, layer.md.
-func (c Compression) mediaType() types.MediaType {
-	if c.gzip() {
-		return types.OCILayer
-	}
-	return types.OCIUncompressedLayer
-}
-
-// Validate says whether the compression is one that this package knows. The error is a *CompressionError.
-func (c Compression) Validate() error {
-	known := c.Algorithm == "" || c.Algorithm == "gzip" || c.Algorithm == "none"
-	if !known || c.Level < 0 || c.Level > 9 {
-		return &CompressionError{Compression: c}
-	}
-	return nil
-}
-
-// CompressionError says that there is no such compression.
-type CompressionError struct{ Compression Compression }
-
-func (e *CompressionError) Error() string {
-	return fmt.Sprintf("compress layer: no such compression: %q at level %d", e.Compression.Algorithm, e.Compression.Level)
-}
-
-// Hint says which there are.
-func (e *CompressionError) Hint() string { return `use "gzip" with a level from 1 to 9, or "none"` }
 
 // LayerOptions says how a layer is made and where it is kept.
 type LayerOptions struct {
@@ -210,7 +161,7 @@ func (l *Layer) DiffID() (v1.Hash, error) { return l.diffID, nil }
 // Size is that of the blob, in bytes.
 func (l *Layer) Size() (int64, error) { return l.size, nil }
 
-// MediaType is OCI's for a tar stream, with gzip or without.
+// MediaType is OCI's for a tar stream, as it is compressed.
 func (l *Layer) MediaType() (types.MediaType, error) { return l.mediaType, nil }
 
 // Path is where the blob is. Call Verify before its bytes go to a new place.
@@ -234,20 +185,21 @@ func (l *Layer) Uncompressed() (io.ReadCloser, error) {
 	if err != nil || l.mediaType == types.OCIUncompressedLayer {
 		return blob, err
 	}
-	r, err := gzip.NewReader(blob)
+	r, err := unpacker(l.mediaType, blob)
 	if err != nil {
 		blob.Close()
 		return nil, fmt.Errorf("read layer %s: %w", l.digest, err)
 	}
-	return &unzipped{Reader: r, blob: blob}, nil
+	return &unpacked{ReadCloser: r, blob: blob}, nil
 }
 
-type unzipped struct {
-	*gzip.Reader
+// unpacked reads what a blob unpacks to.
+type unpacked struct {
+	io.ReadCloser
 	blob io.Closer
 }
 
-func (u *unzipped) Close() error { return errors.Join(u.Reader.Close(), u.blob.Close()) }
+func (u *unpacked) Close() error { return errors.Join(u.ReadCloser.Close(), u.blob.Close()) }
 
 // Verify hashes the blob, once in this layer's life; a layer that NewLayer has just written needs no more than to be
 // there. A blob that is missing or damaged is made again from the tree. If that gives another digest, the tree is not

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
 
 	"sampan/internal/rootfs"
 )
@@ -47,7 +48,7 @@ func noise(n int) []byte {
 	return out[:n]
 }
 
-var compressions = []Compression{{"gzip", 1}, {"gzip", 6}, {"gzip", 9}, {"none", 0}}
+var compressions = []Compression{{"gzip", 1}, {"gzip", 6}, {"gzip", 9}, {"none", 0}, {"zstd", 1}, {"zstd", 3}, {"zstd", 7}, {"zstd", 19}}
 
 // The digests of one synthetic tree. When this fails, every user's digests change: raise the constant encoding, say so
 // in the changelog, then renew with -update.
@@ -73,7 +74,7 @@ func TestGoldenDigests(t *testing.T) {
 }
 
 func TestDigestDoesNotKnowTheWorkers(t *testing.T) {
-	for _, c := range []Compression{{"gzip", 1}, {"gzip", 6}, {"gzip", 7}, {"none", 0}} {
+	for _, c := range []Compression{{"gzip", 1}, {"gzip", 6}, {"gzip", 7}, {"none", 0}, {"zstd", 1}, {"zstd", 3}, {"zstd", 7}} {
 		var want *Layer
 		for _, workers := range []int{1, 2, 4, 8} {
 			o := scratch(t, c)
@@ -93,16 +94,17 @@ func TestDigestDoesNotKnowTheWorkers(t *testing.T) {
 // happened to get which block.
 func TestEncoderRemembersNothing(t *testing.T) {
 	parts := [][]byte{synthetic(1, 150000), make([]byte, 70000), noise(70000), synthetic(5, 100), {}, synthetic(6, 40000), []byte(strings.Repeat("ab", 35000))}
-	for _, level := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9} {
+	zstds := []effort{Compression{"zstd", 1}.effort(), Compression{"zstd", 3}.effort(), Compression{"zstd", 7}.effort(), Compression{"zstd", 22}.effort()}
+	for _, level := range append([]effort{1, 2, 3, 4, 5, 6, 7, 8, 9}, zstds...) {
 		var old encoder
 		for i, data := range parts {
 			for j, dict := range parts {
 				b := filled(data, dict[max(0, len(dict)-dictSize):], level)
 				b.last = (i+j)%2 == 0
-				old.deflate(b)
+				old.compress(b)
 				fresh := filled(data, dict[max(0, len(dict)-dictSize):], level)
 				fresh.last = b.last
-				new(encoder).deflate(fresh)
+				new(encoder).compress(fresh)
 				if b.err != nil || !bytes.Equal(b.out, fresh.out) {
 					t.Fatalf("level %d, part %d after dictionary %d: %d bytes, fresh %d, %v", level, i, j, len(b.out), len(fresh.out), b.err)
 				}
@@ -111,7 +113,7 @@ func TestEncoderRemembersNothing(t *testing.T) {
 	}
 }
 
-func filled(data, dict []byte, level int) *block {
+func filled(data, dict []byte, level effort) *block {
 	b := newBlock()
 	b.start(dict, level)
 	b.n = copy(b.room(), data)
@@ -134,30 +136,29 @@ func TestEncoderIsRenewed(t *testing.T) {
 // What comes out is read by the standard library, at every level, to just the bytes that went in.
 func TestLayerReadsBack(t *testing.T) {
 	in := mixed()
-	for _, level := range []int{0, 1, 4, 6, 7, 9} {
-		c := Compression{"gzip", level}
-		if level == 0 {
-			c = Compression{Algorithm: "none"}
-		}
+	for _, c := range []Compression{{"none", 0}, {"gzip", 1}, {"gzip", 4}, {"gzip", 6}, {"gzip", 7}, {"gzip", 9}, {"zstd", 1}, {"zstd", 7}} {
 		l := mustLayer(t, in, scratch(t, c))
 		blob, err := os.ReadFile(l.Path())
 		if err != nil {
 			t.Fatal(err)
 		}
 		raw := blob
-		if level > 0 {
+		switch {
+		case c.Algorithm == "gzip":
 			raw = gunzip(t, blob)
 			if string(blob[:10]) != gzipHeader {
 				t.Errorf("header %x", blob[:10])
 			}
-		} else if l.digest != l.diffID {
+		case c.Algorithm == "zstd":
+			raw = unframed(t, blob)
+		case l.digest != l.diffID:
 			t.Error("digest and diffID differ")
 		}
 		if hexOf(blob) != l.digest.Hex || hexOf(raw) != l.diffID.Hex || int64(len(blob)) != l.size {
-			t.Errorf("level %d: digest, diffID or size is wrong", level)
+			t.Errorf("%v: digest, diffID or size is wrong", c)
 		}
 		if !bytes.Equal(readAll(t, l.Uncompressed), raw) || !bytes.Equal(readAll(t, l.Compressed), blob) {
-			t.Errorf("level %d: methods give other bytes", level)
+			t.Errorf("%v: methods give other bytes", c)
 		}
 		compareTar(t, raw, in)
 	}
@@ -171,6 +172,21 @@ func gunzip(t *testing.T, blob []byte) []byte {
 	}
 	r.Multistream(false)
 	raw, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// unframed is what a blob's frames hold, read as one stream.
+func unframed(t *testing.T, blob []byte) []byte {
+	t.Helper()
+	d, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	raw, err := d.DecodeAll(blob, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,12 +248,13 @@ func TestMediaTypes(t *testing.T) {
 		{}:                  "application/vnd.oci.image.layer.v1.tar+gzip",
 		{"gzip", 9}:         "application/vnd.oci.image.layer.v1.tar+gzip",
 		{Algorithm: "none"}: "application/vnd.oci.image.layer.v1.tar",
+		{Algorithm: "zstd"}: "application/vnd.oci.image.layer.v1.tar+zstd",
 	} {
 		if got, _ := mustLayer(t, nil, scratch(t, c)).MediaType(); got != want {
 			t.Errorf("%v: %s", c, got)
 		}
 	}
-	for _, c := range []Compression{{"zstd", 1}, {"gzip", 10}, {"gzip", -1}, {"GZIP", 6}} {
+	for _, c := range []Compression{{"zstd", 23}, {"none", 1}, {"xz", 1}, {"gzip", 10}, {"gzip", -1}, {"GZIP", 6}} {
 		var typed *CompressionError
 		if _, err := NewLayer(context.Background(), nil, scratch(t, c)); !errors.As(err, &typed) || typed.Hint() == "" {
 			t.Errorf("%v: %v", c, err)

@@ -38,7 +38,8 @@ type memo struct {
 // memoName is the name of the file of a memo.
 func memoName(key string, c Compression) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "sampan layer %s\n%t %d\n%s", encoding, c.gzip(), c.level(), key)
+	e := c.effort()
+	fmt.Fprintf(h, "sampan layer %s\n%t %d\n%s", encoding, e > 0, e, key)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -69,7 +70,7 @@ func parseMemo(data []byte, name string) (memo, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return memo{}, errMemo
 	}
-	known := m.MediaType == types.OCILayer || m.MediaType == types.OCIUncompressedLayer
+	known := m.MediaType == types.OCILayer || m.MediaType == types.OCILayerZStd || m.MediaType == types.OCIUncompressedLayer
 	if m.Version != memoVersion || m.Size <= 0 || !known || !isSHA256(m.DiffID) || !isSHA256(m.Digest) || m.Check != m.sum(name) {
 		return memo{}, errMemo
 	}

@@ -27,7 +27,7 @@ type packed struct {
 const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 // pack writes the tree to w as a layer. Three stages run side by side: this goroutine reads the files and hashes the
-// tar stream; the crew deflates blocks; a second goroutine hashes and writes what they made, in order. Where a block
+// tar stream; the crew compresses blocks; a second goroutine hashes and writes what they made, in order. Where a block
 // ends depends on the stream alone, so the number of workers does not show in the result.
 func pack(ctx context.Context, t rootfs.Tree, c Compression, crew *crew, job job) (packed, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -37,14 +37,15 @@ func pack(ctx context.Context, t rootfs.Tree, c Compression, crew *crew, job job
 
 	order := make(chan *block, crew.blocks)
 	e := &emitter{w: job.w, free: crew.free, cancel: cancel}
-	if c.gzip() {
+	effort := c.effort()
+	if effort > 0 {
 		e.hash = sha256.New()
 	}
-	f := &feeder{stop: ctx.Done(), why: ctx.Err, level: c.level(), crew: crew, work: s.work, order: order, raw: sha256.New(), progress: job.progress}
+	f := &feeder{stop: ctx.Done(), why: ctx.Err, effort: effort, crew: crew, work: s.work, order: order, raw: sha256.New(), progress: job.progress}
 	for i := range t {
 		f.total += t[i].Size
 	}
-	if c.gzip() {
+	if effort.gzip() {
 		e.put([]byte(gzipHeader))
 	}
 	var group sync.WaitGroup
@@ -60,9 +61,11 @@ func pack(ctx context.Context, t rootfs.Tree, c Compression, crew *crew, job job
 	}
 	p := packed{diffID: sum(f.raw)}
 	p.digest = p.diffID
-	if c.gzip() {
+	if effort.gzip() {
 		trailer := binary.LittleEndian.AppendUint32(nil, f.crc)
 		e.put(binary.LittleEndian.AppendUint32(trailer, uint32(f.length)))
+	}
+	if effort > 0 {
 		p.digest = sum(e.hash)
 	}
 	p.size = e.size
@@ -83,7 +86,7 @@ func sum(h hash.Hash) v1.Hash {
 type feeder struct {
 	stop     <-chan struct{} // closed when the work is not wanted any more
 	why      func() error    // not nil then
-	level    int
+	effort   effort
 	crew     *crew
 	work     chan<- *block
 	order    chan<- *block
@@ -125,7 +128,7 @@ func (f *feeder) space() ([]byte, error) {
 		case <-f.stop:
 			return nil, f.why()
 		case b := <-f.crew.free:
-			b.start(f.tail, f.level)
+			b.start(f.tail, f.effort)
 			f.current = b
 		}
 	}
@@ -167,17 +170,17 @@ func (f *feeder) send(last bool) {
 	f.current = nil
 	b.last = last
 	data := b.data()
-	if f.level > 0 {
+	if f.effort.gzip() {
 		f.tail = append(f.tail[:0], data[max(0, len(data)-dictSize):]...)
 	}
 	f.order <- b
-	if f.level > 0 {
+	if f.effort > 0 {
 		f.work <- b
 	} else {
 		b.ready <- struct{}{}
 	}
 	f.raw.Write(data)
-	if f.level > 0 {
+	if f.effort.gzip() {
 		f.crc = crc32.Update(f.crc, crc32.IEEETable, data)
 	}
 	f.length += int64(len(data))

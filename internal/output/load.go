@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"sampan/internal/run"
 )
@@ -82,6 +83,43 @@ func Loads(spec string) bool {
 func TakesHealthcheck(spec string) bool {
 	name, _, ok := strings.Cut(spec, ":")
 	return ok && (name == "docker" || name == "docker-archive")
+}
+
+// TakesZstd tells whether what reads an output's images reads layers of zstd. Docker's image store does not, up to the
+// containerd that newer ones can be told to use; what a minikube runs on is not known before it is asked.
+func TakesZstd(spec string) bool {
+	name, _, ok := strings.Cut(spec, ":")
+	return !ok || name != "docker" && name != "docker-archive" && name != "minikube"
+}
+
+// ReadError says that an engine does not read what an image consists of.
+type ReadError struct {
+	Engine, What string
+	hint         string
+}
+
+func (e *ReadError) Error() string {
+	return fmt.Sprintf("load into %s: it does not read %s", e.Engine, e.What)
+}
+
+// Hint says what to type.
+func (e *ReadError) Hint() string { return e.hint }
+
+// readable refuses what the engine would choke on.
+func (l *loader) readable(img v1.Image) error {
+	if TakesZstd(l.store.name + ":") {
+		return nil
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return err
+	}
+	for _, d := range m.Layers {
+		if d.MediaType == types.OCILayerZStd {
+			return &ReadError{Engine: l.store.name, What: "layers of zstd", hint: "sampan build --compression gzip -o " + l.store.name + ":"}
+		}
+	}
+	return nil
 }
 
 // loader delivers to engines. What an engine has is not sent again; of an index it gets its own platform.
@@ -209,6 +247,9 @@ func (l *loader) deliver(ctx context.Context, engines []engine, p Payload, names
 func (l *loader) choose(ctx context.Context, e engine, p Payload) (*loadable, error) {
 	all := make([]*loadable, len(p.Images))
 	for i, img := range p.Images {
+		if err := l.readable(img); err != nil {
+			return nil, err
+		}
 		c, err := gather(Payload{Name: p.Name, Tags: p.Tags, Images: []v1.Image{img}})
 		if err != nil {
 			return nil, err

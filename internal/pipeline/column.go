@@ -6,8 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -45,6 +48,7 @@ type program struct {
 	path   string       // on disk
 	triple cargo.Triple // that it was compiled for; "" when it was there
 	linked []builder.Linked
+	crates []string // compiled into it; nil when it was there
 	binary *binary.Program
 }
 
@@ -98,6 +102,7 @@ func (c *column) check() ([]check.Finding, error) {
 			Linked: linked(p.linked)}
 		if i == 0 {
 			s.Trees, s.Entrypoint, s.Capabilities = c.trees, c.image.Config.Entrypoint, c.image.Capabilities
+			s.Ports, s.Init, s.Crates = slices.Sorted(maps.Keys(c.image.Config.ExposedPorts)), c.image.Init || c.image.NoInit, p.crates
 		}
 		if err := c.below(&s, p); err != nil {
 			return nil, err
@@ -119,7 +124,7 @@ func locate(p *plan.Plan, built []builder.Built, im plan.Image, prog plan.Progra
 		}
 		for _, e := range built[i].Executables {
 			if e.Bin == prog.Bin && e.Example == prog.Example {
-				return program{plan: prog, path: e.Path, triple: c.Triple, linked: built[i].Linked}, nil
+				return program{plan: prog, path: e.Path, triple: c.Triple, linked: built[i].Linked, crates: crates(built[i].Units)}, nil
 			}
 		}
 	}
@@ -133,6 +138,17 @@ func (p *program) read(strip bool) (err error) {
 		p.binary, err = binary.Whole(p.path)
 	}
 	return err
+}
+
+// crates are the names of what was compiled for the program itself, not for the machine that builds.
+func crates(units []cargo.Unit) []string {
+	var out []string
+	for _, u := range units {
+		if !u.Host {
+			out = append(out, u.Name)
+		}
+	}
+	return out
 }
 
 func linked(ls []builder.Linked) []check.Linked {
@@ -251,7 +267,7 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 		layers = append(layers, l)
 	}
 	c.result, err = image.New(image.Spec{Config: c.image.Config, Platform: c.platform, Created: p.Created, Layers: layers,
-		Below: c.layersBelow(), History: c.names, Annotations: c.annotations()})
+		StartInterval: c.startInterval(), Below: c.layersBelow(), History: c.names, Annotations: c.annotations()})
 	if err != nil {
 		return err
 	}
@@ -259,6 +275,14 @@ func (c *column) make(ctx context.Context, p *plan.Plan, t Tools) error {
 		return err
 	}
 	return c.part(t)
+}
+
+// startInterval is what only Docker's config has a field for, and the library's has none.
+func (c *column) startInterval() time.Duration {
+	if c.image.Health == nil || c.image.Config.Healthcheck == nil {
+		return 0
+	}
+	return c.image.Health.StartInterval
 }
 
 // progress tells of the layer that takes time: the files and the program, not the constant one. Only a layer that is

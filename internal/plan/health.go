@@ -16,11 +16,14 @@ type Health struct {
 	Interval    time.Duration `json:"interval,omitempty"` // these three in nanoseconds
 	Timeout     time.Duration `json:"timeout,omitempty"`
 	StartPeriod time.Duration `json:"start-period,omitempty"`
-	Retries     int           `json:"retries,omitempty"`
+
+	StartInterval time.Duration `json:"start-interval,omitempty"` // within StartPeriod, in nanoseconds; Docker 25 and later
+	Retries       int           `json:"retries,omitempty"`
 }
 
 // Docker is Health in Docker's format (Docker Image Specification v1.2, "Healthcheck"): the words as they are, since
-// the image has no shell that could part them.
+// the image has no shell that could part them. StartInterval is not in it: the library has no field for it, and
+// image.Spec has one.
 func (h *Health) Docker() *v1.HealthConfig {
 	if h == nil {
 		return nil
@@ -47,7 +50,7 @@ func checkHealth(s Settings, _ Image) *SettingError {
 	if !strings.HasPrefix(h.Command[0], "/") {
 		return wrong(fmt.Sprintf("there is no shell and no PATH in the image; command = [\"/%s\", …]", strings.TrimPrefix(h.Command[0], "./")), "%q is not an absolute path", h.Command[0])
 	}
-	for name, d := range map[string]time.Duration{"interval": h.Interval, "timeout": h.Timeout, "start-period": h.StartPeriod} {
+	for name, d := range map[string]time.Duration{"interval": h.Interval, "timeout": h.Timeout, "start-period": h.StartPeriod, "start-interval": h.StartInterval} {
 		if d < 0 || d > 0 && d < time.Millisecond {
 			return wrong("such as 30s", "%s: Docker takes nothing below a millisecond", name)
 		}

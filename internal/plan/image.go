@@ -22,7 +22,7 @@ const InitPath = "/sampan-init"
 
 // base makes what does not depend on platforms: names, config, labels. p is nil for a program from elsewhere.
 func base(s Settings, main string, p *cargo.Package, o Options) (Image, error) {
-	im := Image{Row: s.Row, CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression, Init: s.Init}
+	im := Image{Row: s.Row, CA: s.CA, CAFiles: s.CAFiles, Files: s.Files, Setuid: s.AllowSetuid, Zoneinfo: s.Zoneinfo, Strip: s.Strip, Compression: s.Compression, Init: s.Init, NoInit: s.NoInit}
 	fill := strings.NewReplacer("{bin}", main)
 	if p != nil {
 		im.Package = p.Name

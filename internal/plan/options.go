@@ -83,6 +83,7 @@ type Settings struct {
 	Strip       bool
 	Compression string
 	Init        bool
+	NoInit      bool   // the user said so: it is not the default
 	Base        string // what images are built upon; "" for nothing
 
 	Capabilities []string // of the programs, from their start

@@ -72,10 +72,11 @@ type Image struct {
 	Zoneinfo    bool              `json:"zoneinfo,omitempty"`
 	Init        bool              `json:"init,omitempty"` // InitPath is in it, and starts what the entrypoint says
 	Strip       bool              `json:"strip"`
-	Compression string            `json:"compression"` // "gzip", "gzip:9", "none"
+	Compression string            `json:"compression"` // "gzip", "gzip:9", "zstd", "none"
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Tags        []string          `json:"tags"`
 	Row         int               `json:"-"` // of its Settings
+	NoInit      bool              `json:"-"` // its user said that no init is wanted
 
 	Capabilities []string `json:"capabilities,omitempty"` // of its programs, as rootfs writes them, in the order of their numbers
 	Health       *Health  `json:"healthcheck,omitempty"`  // wanted; it is in Config where that can carry it

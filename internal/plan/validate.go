@@ -133,7 +133,7 @@ func checkStrings(s Settings, im Image) *SettingError {
 
 func checkCompression(s Settings, _ Image) *SettingError {
 	if _, _, err := Compression(s.Compression); err != nil {
-		return &SettingError{Key: "compression", Reason: err.Error(), Advice: "gzip, gzip:1 to gzip:9, or none"}
+		return &SettingError{Key: "compression", Reason: err.Error(), Advice: "gzip, gzip:1 to gzip:9, zstd, zstd:1 to zstd:22, or none"}
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func checkFiles(s Settings, im Image) *SettingError {
 	return nil
 }
 
-// Compression reads "gzip", "gzip:LEVEL" or "none".
+// Compression reads "gzip", "zstd", either with ":LEVEL", or "none".
 func Compression(s string) (algorithm string, level int, err error) {
 	algorithm, l, has := strings.Cut(s, ":")
 	switch {
@@ -159,8 +159,11 @@ func Compression(s string) (algorithm string, level int, err error) {
 		return algorithm, 0, nil
 	case algorithm == "gzip" && !has:
 		return algorithm, 6, nil
-	case algorithm == "gzip":
-		if level, err = strconv.Atoi(l); err == nil && level >= 1 && level <= 9 {
+	case algorithm == "zstd" && !has:
+		return algorithm, 7, nil
+	case algorithm == "gzip" || algorithm == "zstd":
+		most := map[string]int{"gzip": 9, "zstd": 22}[algorithm]
+		if level, err = strconv.Atoi(l); err == nil && level >= 1 && level <= most {
 			return algorithm, level, nil
 		}
 	}

@@ -131,9 +131,14 @@ func (p *Place) scan() error {
 		if err != nil {
 			return errors.New("it is no tar archive, or it is cut")
 		}
-		if h.Typeflag == tar.TypeReg {
-			p.members[strings.TrimPrefix(h.Name, "./")] = section{counted.n, h.Size}
+		if h.Typeflag != tar.TypeReg {
+			continue
 		}
+		name := strings.TrimPrefix(h.Name, "./")
+		if _, twice := p.members[name]; twice {
+			return fmt.Errorf("it holds %q twice, and readers differ about which counts", name)
+		}
+		p.members[name] = section{counted.n, h.Size}
 	}
 	return fmt.Errorf("more than %d files", maxMembers)
 }
@@ -153,7 +158,13 @@ func (c *counter) Read(b []byte) (int, error) {
 // open opens a file of the layout.
 func (p *Place) open(name string) (io.ReadCloser, error) {
 	if p.file == nil {
-		return os.Open(filepath.Join(p.Path, filepath.FromSlash(name)))
+		path := filepath.Join(p.Path, filepath.FromSlash(name))
+		// A link is followed, since some tools make layouts of them, and every byte behind it is hashed. What is no
+		// file could be waited for without end.
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is no regular file", name)
+		}
+		return os.Open(path)
 	}
 	s, ok := p.members[name]
 	if !ok {

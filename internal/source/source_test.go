@@ -230,3 +230,60 @@ func TestPlacesThatAreNone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What readers could take for two things, or wait for, is refused; a link is followed, and what is behind it hashed.
+func TestOddPlaces(t *testing.T) {
+	s := stock{}
+	m := s.image("one")
+	s.index(descriptor(imageType, m))
+	blob := "blobs/sha256/" + strings.TrimPrefix(digest(m), "sha256:")
+
+	path := s.archive(t)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(-1024, io.SeekEnd); err != nil { // before the end of the archive
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(f)
+	_ = w.WriteHeader(&tar.Header{Name: "./index.json", Mode: 0o644, Size: 2})
+	_, _ = io.WriteString(w, "{}")
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("a member twice: %v", err)
+	}
+
+	dir := s.folder(t)
+	at := filepath.Join(dir, filepath.FromSlash(blob))
+	load := func() error {
+		p, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		_, _, err = p.Load(p.Entries[0])
+		return err
+	}
+	if err := errors.Join(os.Rename(at, at+".real"), os.Symlink(at+".real", at)); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(); err != nil {
+		t.Errorf("a link: %v", err)
+	}
+	if err := os.WriteFile(at+".real", []byte("other"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(); err == nil {
+		t.Error("other bytes behind a link were taken")
+	}
+	if err := errors.Join(os.Remove(at), os.Mkdir(at, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if err := load(); !errors.As(err, &e) || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a folder: %v", err)
+	}
+}
