@@ -108,35 +108,13 @@ func (c *Cache) manifest(ctx context.Context, repo *transport.Repository, digest
 	return raw, d, err
 }
 
-// kindOf tells what a document is by what it says of itself; one that says nothing, by what is in it, and never both.
+// kindOf is source.KindOf for a base.
 func kindOf(raw []byte) (types.MediaType, error) {
-	var doc struct {
-		Schema    int               `json:"schemaVersion"`
-		MediaType types.MediaType   `json:"mediaType"`
-		Config    json.RawMessage   `json:"config"`
-		Layers    []json.RawMessage `json:"layers"`
-		Manifests []json.RawMessage `json:"manifests"`
+	kind, err := source.KindOf(raw)
+	if err != nil {
+		return "", &Error{Path: "its manifest", Err: err, hint: "take another base"}
 	}
-	bad := func(why string) (types.MediaType, error) {
-		return "", &Error{Path: "its manifest", Err: errors.New(why), hint: "take another base"}
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return bad("it is no JSON")
-	}
-	isImage, isIndex := doc.Config != nil || doc.Layers != nil, doc.Manifests != nil
-	switch {
-	case doc.Schema != 2:
-		return bad(fmt.Sprintf("it is of schema version %d, and only 2 is read", doc.Schema))
-	case isImage == isIndex:
-		return bad("it is an image and an index at once, or neither")
-	case doc.MediaType == "" && isIndex:
-		return types.OCIImageIndex, nil
-	case doc.MediaType == "":
-		return types.OCIManifestSchema1, nil
-	case doc.MediaType.IsIndex() != isIndex || doc.MediaType.IsImage() != isImage:
-		return bad(fmt.Sprintf("it says that it is %q, and holds something else", doc.MediaType))
-	}
-	return doc.MediaType, nil
+	return kind, nil
 }
 
 // blobs brings config and layers.

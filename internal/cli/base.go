@@ -201,7 +201,17 @@ func (s *session) fetch(ctx context.Context, r *baseRef, platform string, near b
 		return nil, entry, false, err
 	}
 	defer client.Close()
-	place, entry, err = cache.Fetch(ctx, client.Source(r.name), r.digest, platform)
+	repos, err := mirrored(client, s.w.registry.mirrors, r.name)
+	if err != nil {
+		return nil, entry, false, err
+	}
+	for i, repo := range repos {
+		place, entry, err = cache.Fetch(ctx, repo, r.digest, platform)
+		if err == nil || i == len(repos)-1 || ctx.Err() != nil {
+			break
+		}
+		s.progress.Handle(ui.Event{Kind: "note", Text: fmt.Sprintf("mirror %s did not help, %s is asked: %v", repo.Name, r.name, err)})
+	}
 	return place, entry, true, err
 }
 

@@ -114,8 +114,18 @@ func (s *session) resolve(ctx context.Context, r *baseRef, im plan.Image) error 
 		return err
 	}
 	defer client.Close()
-	repo := client.Source(r.name)
-	if r.digest, err = repo.Tagged(ctx, r.tag); err != nil {
+	repos, err := mirrored(client, s.w.registry.mirrors, r.name)
+	if err != nil {
+		return err
+	}
+	repo := repos[0]
+	r.digest, err = repo.Tagged(ctx, r.tag)
+	if len(repos) > 1 && (err != nil || r.digest == "") && ctx.Err() == nil {
+		s.progress.Handle(ui.Event{Kind: "note", Text: fmt.Sprintf("mirror %s did not help, %s is asked", repo.Name, r.name)})
+		repo = repos[1]
+		r.digest, err = repo.Tagged(ctx, r.tag)
+	}
+	if err != nil {
 		return err
 	}
 	missing := &plan.SettingError{Package: im.Package, Row: im.Row, Key: "base", Reason: fmt.Sprintf("%s has no tag %q", r.name, r.tag), Advice: "HOST/PATH:TAG of an image that is there"}

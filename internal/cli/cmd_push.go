@@ -20,6 +20,9 @@ import (
 // spoken are the options of verbs that speak with registries and build nothing.
 var spoken = []string{"insecure", "insecure-registry", "registry-ca", "trust-realm", "stall", "quiet", "verbose", "json", "progress"}
 
+// read are the options of verbs that read from registries.
+var read = []string{"mirror"}
+
 func pushCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push SOURCE REF... [flags]",

@@ -32,6 +32,8 @@ func newHarbour(e *testscript.Env) {
 	h := &harbour{store: faulty.NewStore()}
 	h.proxy = faulty.NewProxy(h, false, time.Now)
 	e.Setenv("REGISTRY", h.proxy.Host)
+	_, port, _ := strings.Cut(h.proxy.Host, ":")
+	e.Setenv("OTHER", "localhost:"+port) // the same by another name, which for clients is another registry
 	e.Values[harbourKey{}] = h
 	e.Defer(h.proxy.Close)
 }

@@ -29,6 +29,7 @@ type registryWords struct {
 	lax      bool // those of --repo are insecure too
 	roots    []string
 	realms   []string
+	mirrors  map[string]string // by the host that they stand in for
 	stall    string
 }
 
@@ -143,17 +144,15 @@ func (a *app) client(w registryWords, hosts []string) (*transport.Client, error)
 			return nil, err
 		}
 	}
+	get := func(name string) string { return lookup(a.env, name) }
+	o.Trust = transport.HostTrust(transport.CertFolders(get, a.home()), o.Roots)
 	return transport.New(o), nil
 }
 
 // keys find the user's logins.
 func (a *app) keys() *transport.Keys {
 	get := func(name string) string { return lookup(a.env, name) }
-	home := get("HOME")
-	if home == "" {
-		home = get("USERPROFILE")
-	}
-	return &transport.Keys{Files: transport.AuthFiles(get, home), Env: a.env, Runner: a.runner}
+	return &transport.Keys{Files: transport.AuthFiles(get, a.home()), Env: a.env, Runner: a.runner}
 }
 
 // pool is the system's certificates and those of files.

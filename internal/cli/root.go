@@ -16,7 +16,7 @@ import (
 )
 
 // commands is the table of verbs.
-var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, pushCommand, loadCommand, resolveCommand, applyCommand,
+var commands = []func(a *app) *cobra.Command{buildCommand, runCommand, pushCommand, copyCommand, loadCommand, resolveCommand, applyCommand,
 	createCommand, deleteCommand, initCommand, doctorCommand, setupCommand, baseCommand, planCommand, configCommand, loginCommand, logoutCommand, versionCommand}
 
 // execute parses the words and runs the verb.

@@ -123,11 +123,11 @@ func filled(data, dict []byte, level effort) *block {
 func TestEncoderIsRenewed(t *testing.T) {
 	var e encoder
 	b := filled(synthetic(1, 1000), nil, 6)
-	e.deflate(b)
+	e.compress(b)
 	want := bytes.Clone(b.out)
 	first := e.writers[6]
 	e.used[6] = renewAfter
-	e.deflate(b)
+	e.compress(b)
 	if e.writers[6] == first || !bytes.Equal(b.out, want) {
 		t.Fatal("not renewed, or other bytes")
 	}

@@ -34,7 +34,7 @@ var rooms = map[string]struct {
 	// faulty is for tests alone; TestFaultyIsForTests says so.
 	"faulty":    {nil, nil},
 	"base":      {[]string{"binary", "durable", "rootfs", "source", "transport"}, []string{"go-containerregistry", "compress", "sync"}},
-	"source":    {nil, []string{"go-containerregistry"}},
+	"source":    {[]string{"durable", "transport"}, []string{"go-containerregistry"}},
 	"transport": {[]string{"durable", "run"}, []string{"backoff", "net"}},
 	"cargo":     {[]string{"durable", "run"}, []string{"go-containerregistry", "go-toml", "levenshtein", "doublestar"}},
 	"image":     {[]string{"durable", "rootfs"}, []string{"go-containerregistry", "compress"}},

@@ -61,9 +61,9 @@ func (e *PlatformError) Error() string {
 // Hint says which platform to ask for.
 func (e *PlatformError) Hint() string {
 	if i := slices.IndexFunc(e.Have, func(p string) bool { return strings.HasPrefix(p, "linux/") }); i >= 0 {
-		return "--platform " + e.Have[i] + ", or another base"
+		return "--platform " + e.Have[i] + ", or an image that has it"
 	}
-	return "another base"
+	return "an image that has it"
 }
 
 // For chooses of an image or an index the image for a platform. Other images of an index need not be there. The error
@@ -74,6 +74,17 @@ func (p *Place) For(d v1.Descriptor, want v1.Platform) (v1.Image, v1.Hash, error
 		err = &Error{Path: p.Path, Err: err, hint: "it is damaged, or not for images: take another base"}
 	}
 	return img, got.Digest, err
+}
+
+// Pick is Load of the image for one platform alone. The entry that it gives names just that.
+func (p *Place) Pick(e Entry, platform string) (v1.Image, Entry, error) {
+	want, err := v1.ParsePlatform(platform)
+	if err != nil {
+		return nil, e, &Error{Path: p.Path, Err: err, hint: "a platform such as linux/arm64"}
+	}
+	img, digest, err := p.For(e.Descriptor, *want)
+	e.Descriptor.Digest = digest
+	return img, e, err
 }
 
 func (p *Place) choose(d v1.Descriptor, want v1.Platform) (v1.Image, v1.Descriptor, error) {

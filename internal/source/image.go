@@ -58,6 +58,9 @@ func (p *Place) load(d v1.Descriptor) ([]v1.Image, v1.ImageIndex, error) {
 
 // document reads a manifest, an index or a config, and checks that it is the one that its descriptor names.
 func (p *Place) document(d v1.Descriptor) ([]byte, error) {
+	if p.remote != nil {
+		return p.remote.document(d)
+	}
 	path, err := blobPath(d.Digest)
 	if err != nil {
 		return nil, err
@@ -97,7 +100,11 @@ func (p *Place) image(d v1.Descriptor) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return partial.CompressedToImage(&imageOf{p: p, d: d, raw: raw, m: &m, config: config})
+	img, err := partial.CompressedToImage(&imageOf{p: p, d: d, raw: raw, m: &m, config: config})
+	if err != nil || p.remote == nil {
+		return img, err
+	}
+	return p.remote.image(img)
 }
 
 // imageOf is what partial wants to know of an image.
@@ -135,6 +142,9 @@ func (l *layerOf) MediaType() (types.MediaType, error) { return l.d.MediaType, n
 
 // Compressed reads the layer. The last byte is given only when all of them are those that the digest names.
 func (l *layerOf) Compressed() (io.ReadCloser, error) {
+	if l.p.remote != nil {
+		return l.p.remote.open(l.d)
+	}
 	path, err := blobPath(l.d.Digest)
 	if err != nil {
 		return nil, err

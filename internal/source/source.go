@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-// Package source reads images from layouts and archives, trusting no byte.
+// Package source reads images from layouts, archives and registries, trusting no byte.
 //
 // Every manifest and config is hashed before it is parsed, every layer while it is read. Paths are made of checked
 // digests only. It refuses indexes within indexes, digests other than SHA-256, and archives that hold no OCI layout.
@@ -39,6 +39,7 @@ type Place struct {
 	Entries []Entry // of its index.json
 
 	cache   bool     // see Blobs
+	remote  *remote  // of a registry
 	file    *os.File // of an archive
 	members map[string]section
 }

@@ -227,7 +227,7 @@ func (h *host) netError(err error) (*fault, error) {
 	text := err.Error()
 	switch {
 	case errors.As(err, &unknown):
-		e.hint = "for a CA of your own: --registry-ca FILE; to look away for this host alone: --insecure " + h.name
+		e.hint = "for a CA of your own: --registry-ca FILE, or ~/.docker/certs.d/" + h.name + "/ca.crt; to look away for this host alone: --insecure " + h.name
 		return nil, e
 	case errors.As(err, &name):
 		e.hint = "name the host as its certificate does"

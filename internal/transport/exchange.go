@@ -227,7 +227,11 @@ func (h *host) exchange(ctx context.Context, r *request, at url.URL, header http
 	if err != nil {
 		return nil, err
 	}
-	resp, err := h.c.tripper(at.Host).RoundTrip(req)
+	tripper, err := h.c.tripper(at.Host)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := tripper.RoundTrip(req)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errStalled) {
 			return nil, errStalled

@@ -42,6 +42,7 @@ type Options struct {
 	Credentials func(ctx context.Context, n Name) (Credential, error)
 	Proxy       func(*http.Request) (*url.URL, error) // nil for none
 	Roots       *x509.CertPool                        // nil for the system's
+	Trust       func(host string) (*Trust, error)     // what is true of one host's certificates alone; nil for nothing
 	Insecure    []string                              // hosts whose certificates are not looked at, and that may speak plain HTTP
 	Realms      []string                              // hosts that may get a registry's credentials besides those of its own domain
 
@@ -67,6 +68,7 @@ type Client struct {
 
 	mu    sync.Mutex
 	hosts map[string]*host
+	own   map[string]*http.Transport // by host, where Options.Trust was asked
 }
 
 // New makes a Client. Nothing goes out before it is used.
@@ -80,7 +82,7 @@ func New(o Options) *Client {
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
-	c := &Client{o: o, hosts: map[string]*host{}, net: net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}}
+	c := &Client{o: o, hosts: map[string]*host{}, own: map[string]*http.Transport{}, net: net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}}
 	c.strict = c.dialer(&tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12})
 	if len(o.Insecure) > 0 {
 		c.lax = c.dialer(&tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // the user said so, for those hosts
@@ -116,6 +118,11 @@ func (c *Client) Close() {
 	c.strict.CloseIdleConnections()
 	if c.lax != nil {
 		c.lax.CloseIdleConnections()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, own := range c.own {
+		own.CloseIdleConnections()
 	}
 }
 
@@ -157,14 +164,6 @@ func (h *host) plain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.origin.Scheme = "http"
-}
-
-// tripper is the one for a host: certificates are looked at everywhere but where the user named it.
-func (c *Client) tripper(host string) *http.Transport {
-	if c.lax != nil && slices.Contains(c.o.Insecure, host) {
-		return c.lax
-	}
-	return c.strict
 }
 
 func (c *Client) say(text string) {

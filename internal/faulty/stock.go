@@ -58,3 +58,10 @@ func (s *Store) Put(name, tag, mediaType string, data []byte) {
 	r.manifests[sum(data)] = manifest{mediaType, data}
 	r.tags[tag] = sum(data)
 }
+
+// PutBlob stores a blob, as another client would at that moment.
+func (s *Store) PutBlob(name, data string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.repo(name).blobs[sum([]byte(data))] = []byte(data)
+}
