@@ -87,6 +87,7 @@ func TestScripts(t *testing.T) {
 			"fault":    faultCommand,
 			"logins":   loginsCommand,
 			"pushed":   pushedCommand,
+			"recipe":   recipeCommand,
 			"requests": requestsCommand,
 		},
 	})
