@@ -35,10 +35,20 @@ const attempts = 100
 
 // WriteFile replaces the file at path by one that holds data. The mode is subject to the process's umask.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
+	return writeFile(path, data, mode, false)
+}
+
+// WriteFileLazily is WriteFile as [File.Lazily] has it.
+func WriteFileLazily(path string, data []byte, mode fs.FileMode) error {
+	return writeFile(path, data, mode, true)
+}
+
+func writeFile(path string, data []byte, mode fs.FileMode, lazy bool) error {
 	f, err := Create(path, mode)
 	if err != nil {
 		return err
 	}
+	f.lazy = lazy
 	f.want = int64(len(data))
 	if _, err := f.Write(data); err != nil {
 		f.Abort()
@@ -58,6 +68,7 @@ type File struct {
 	size int64
 	sent int64 // bytes that the system was asked to write out already
 	want int64 // bytes that the whole file will have, 0 when not known
+	lazy bool  // see Lazily
 }
 
 var _ io.WriteCloser = (*File)(nil)
@@ -120,6 +131,11 @@ func (f *File) Name() string { return f.f.Name() }
 // Expect tells how many bytes the whole file will have, so that an error for want of space can say so.
 func (f *File) Expect(size int64) { f.want = size }
 
+// Lazily leaves it to the system when the bytes come to the disk. A killed process still leaves the old file or the new one;
+// after the power fails the name may lead to a part of the bytes, or to others. It is for caches whose readers check what
+// they read.
+func (f *File) Lazily() { f.lazy = true }
+
 // Write appends to the temporary file.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.f.Write(p)
@@ -167,8 +183,10 @@ func (f *File) CommitTo(path string) error {
 		return wrap("write", path, fs.ErrClosed)
 	}
 	f.path = path
-	if err := f.f.Sync(); err != nil {
-		return f.abort("sync", err)
+	if !f.lazy {
+		if err := f.f.Sync(); err != nil {
+			return f.abort("sync", err)
+		}
 	}
 	if closeFirst {
 		if err := f.f.Close(); err != nil {
@@ -181,6 +199,9 @@ func (f *File) CommitTo(path string) error {
 	f.done = true
 	// Only now: the lock that keeps Sweep away goes with it. The bytes are on the disk, closing can lose none.
 	f.f.Close()
+	if f.lazy {
+		return nil
+	}
 	return SyncDir(filepath.Dir(path))
 }
 

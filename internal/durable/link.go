@@ -11,7 +11,7 @@ import (
 
 // Link puts the regular file src at dst too, replacing what is there: by a hard link where src has just the mode
 // asked for and the file system allows it, else by a copy (which shares the blocks on file systems that can). The
-// bytes of src must already be on the disk, as this package leaves them. A mode of 0 takes that of src.
+// bytes of src are brought to the disk first, if they are not there yet. A mode of 0 takes that of src.
 func Link(src, dst string, mode fs.FileMode) error {
 	info, err := os.Lstat(src)
 	if err != nil {
@@ -27,11 +27,27 @@ func Link(src, dst string, mode fs.FileMode) error {
 		if old, err := os.Lstat(dst); err == nil && os.SameFile(old, info) {
 			return nil
 		}
+		if err := syncFile(src); err != nil {
+			return err
+		}
 		if err := hardLink(src, dst); err == nil {
 			return SyncDir(filepath.Dir(dst))
 		}
 	}
 	return Copy(src, dst, mode)
+}
+
+// syncFile brings the bytes of a file to the disk.
+func syncFile(path string) error {
+	f, err := OpenRegular(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return wrap("sync", path, err)
+	}
+	return nil
 }
 
 // hardLink makes dst a second name of src. Any failure is a reason to copy.

@@ -181,7 +181,11 @@ func (s *Store) create() (*durable.File, error) {
 			return nil, err
 		}
 	}
-	return durable.Create(filepath.Join(s.blobs(), "layer"), blobMode)
+	f, err := durable.Create(filepath.Join(s.blobs(), "layer"), blobMode)
+	if err == nil {
+		f.Lazily() // whoever reads it hashes it
+	}
+	return f, err
 }
 
 // remember writes the memo of a blob that was just written, then makes room. The layer is good without either.
@@ -205,7 +209,7 @@ func (s *Store) remember(key string, c Compression, p packed) {
 
 func (s *Store) writeMemo(name string, data []byte) error {
 	path := filepath.Join(s.memos(), name)
-	if err := durable.WriteFile(path, data, 0o600); err != nil {
+	if err := durable.WriteFileLazily(path, data, 0o600); err != nil { // it has a sum of its own
 		return err
 	}
 	if s.Now == nil {

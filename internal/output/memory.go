@@ -67,7 +67,7 @@ func (m memory) write(path string, v any) {
 		return
 	}
 	if data, err := json.Marshal(v); err == nil {
-		_ = durable.WriteFile(path, data, 0o600) // the push is done without it
+		_ = durable.WriteFileLazily(path, data, 0o600) // the push is done without it
 	}
 }
 
